@@ -1,0 +1,255 @@
+"""The build protocol: pin, gate, judge, write the side tables, intend, commit once, state. A crash anywhere is mended by a rerun."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from corpus import gates, snapshot
+from corpus.archive import write_archive
+from corpus.errors import ConfigError, Conflict, DatasetError, EnvironmentFault, GateRefused
+from corpus.evidence.lease import lease
+from corpus.evidence.statement import as_statement, code_identity, instant, texts
+from corpus.evidence.store import (
+    digest_of,
+    intent_path,
+    read_document,
+    statement_path,
+    write_document,
+)
+from corpus.funnel import funnel_of
+from corpus.keyed import key_id, make_key, read_key
+from corpus.pipeline import judge
+from corpus.policy import Clock, GateOff, Policy
+from corpus.progress import step
+from corpus.rules import not_judged, without_data
+from corpus.session import require_contract
+from corpus.sources import Pin, Source, pin, read_inputs, retention_warnings
+
+DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What to build, from what, under which policy, as of when, and with which key."""
+
+    dataset: str
+    warehouse: Path
+    source: Source
+    policy: Policy
+    cutoff: datetime
+    now: datetime
+    key_file: Path
+    build_id: str | None = None
+    bucket_bits: int | None = None
+    wait_seconds: float = 600
+    gates_off: tuple[GateOff, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where the dataset stands."""
+        return self.warehouse / self.dataset
+
+    @property
+    def clock(self) -> Clock:
+        """The build's two instants."""
+        return Clock(cutoff=self.cutoff, now=self.now)
+
+
+@dataclass(frozen=True)
+class Built:
+    """The version that a build made, or had made before (`was_there`)."""
+
+    dataset: str
+    version: int
+    build_id: str
+    was_there: bool
+    statement: dict[str, Any]
+    warnings: list[str]
+
+
+def build(spark: SparkSession, request: BuildRequest) -> Built:
+    """Makes the next version of a dataset; a build that is finished already is returned as it is, and writes nothing.
+
+    Raises GateRefused, DatasetError (a key that is missing or another's), Conflict (another commit came in between).
+    """
+    require_contract(spark)
+    check_request(request)
+    with step("pinning the inputs"):
+        pins = pin(spark, request.source)
+    identity = _identity(request, pins)
+    build_id = request.build_id or digest_of(identity | {"code": code_identity()["digest"]})[:32]
+    warnings = retention_warnings(pins, request.policy.retention_days)
+    finished = _finished(spark, request, build_id, identity)
+    if finished:
+        version, statement = finished
+        return Built(request.dataset, version, build_id, True, statement, warnings)
+    try:
+        version, statement = _make_version(spark, request, pins, build_id, identity)
+    finally:
+        spark.catalog.clearCache()
+    excluded = [reason for reason in statement["predicate"]["without_data"]]
+    warnings += [f"{name} has no data in this source and leaves out every post." for name in excluded]
+    return Built(request.dataset, version, build_id, False, statement, warnings)
+
+
+def check_request(request: BuildRequest) -> None:
+    """Raises ConfigError or EnvironmentFault for what is wrong before anything is read."""
+    if not DATASET_NAME.fullmatch(request.dataset):
+        raise ConfigError(
+            f"'{request.dataset}' is not a dataset name: use lower-case letters, digits, - and _, beginning with a letter "
+            "or digit, as in uk-social."
+        )
+    if request.build_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request.build_id):
+        raise ConfigError(f"'{request.build_id}' is not a build id: use at most 64 letters, digits, - and _.")
+    if request.warehouse.absolute() in request.key_file.absolute().parents:
+        raise ConfigError(f"The key file {request.key_file} lies inside the warehouse; keep it elsewhere (--key).")
+    try:
+        request.warehouse.mkdir(parents=True, exist_ok=True)
+    except OSError as cannot:
+        raise EnvironmentFault(f"The warehouse {request.warehouse} cannot be made: {cannot.strerror}.") from None
+    if not os.access(request.warehouse, os.W_OK):
+        raise EnvironmentFault(f"The warehouse {request.warehouse} cannot be written; check who owns it.")
+
+
+def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tuple[bytes, int]:
+    """The dataset's key and its bucket width; makes both, and the tables, at the first build.
+
+    Raises DatasetError if the dataset is there and its key is not, or is another's.
+    """
+    is_there = snapshot.exists(spark, request.folder)
+    if is_there and not request.key_file.exists():
+        raise DatasetError(
+            f"The key of {request.dataset} is missing: expected in {request.key_file}. Restore it from your backup, or name "
+            "its place with --key; without it documents would get other ids."
+        )
+    key = read_key(request.key_file) if request.key_file.exists() else make_key(request.key_file)
+    if not is_there:
+        bits = request.bucket_bits if request.bucket_bits is not None else snapshot.bucket_bits_for(accounts)
+        snapshot.create_tables(spark, request.folder, request.policy, key_id(key), bits)
+    found = snapshot.property_of(spark, request.folder, "corpus.keyId")
+    if found != key_id(key):
+        raise DatasetError(
+            f"The key in {request.key_file} ({key_id(key)}) is not that of {request.dataset} ({found}). Name the right one "
+            "with --key."
+        )
+    return key, int(snapshot.property_of(spark, request.folder, "corpus.bucketBits"))
+
+
+def _make_version(
+    spark: SparkSession, request: BuildRequest, pins: dict[str, Pin], build_id: str, identity: dict[str, Any]
+) -> tuple[int, dict[str, Any]]:
+    policy, clock, folder = request.policy, request.clock, request.folder
+    inputs = read_inputs(spark, request.source, pins)
+    with step("checking the gates"):
+        outcomes = gates.checked(inputs, pins, policy, clock, request.gates_off)
+    key, bits = dataset_key(spark, request, pins["profiles"].rows)
+    snapshot.with_longer_retention(spark, folder, policy)
+    base = snapshot.newest_version(spark, folder)
+    with step("judging every post"):
+        verdicts = judge(inputs, policy, clock).persist()
+        funnel = funnel_of(verdicts)
+    with step("writing the exclusions and members"):
+        exclusions = snapshot.as_exclusions(verdicts, key, bits, spark)
+        snapshot.write_side_table(exclusions, folder, "exclusions", build_id, "post_id")
+        members = snapshot.as_members(verdicts, key, bits, spark)
+        snapshot.write_side_table(members, folder, "members", build_id, "doc_id")
+        if request.source.archive == "people":
+            write_archive(inputs, folder, build_id, policy)
+    documents = snapshot.as_documents(verdicts, key, bits, spark)
+    with step("computing the row digest"):
+        digest = snapshot.row_digest(documents)
+    intent = identity | {
+        "dataset": request.dataset,
+        "build_id": build_id,
+        "base_version": str(base),
+        "now": instant(clock.now),
+        "policy": {"name": policy.name, "digest": policy.digest, "values": texts(policy.as_json())},
+        "code": code_identity(),
+        "inputs": [_input(p) for p in pins.values()],
+        "gates": texts(outcomes),
+        "not_judged": [reason.name for reason in not_judged(policy)],
+        "without_data": [reason.name for reason in without_data(inputs, policy)],
+        "funnel": texts(funnel),
+        "snapshot": {"rows": str(funnel["kept"]), "digest": digest, "bucket_bits": str(bits)},
+    }
+    with step("committing the version"):
+        return _commit(spark, request, documents, intent, base)
+
+
+def _commit(
+    spark: SparkSession, request: BuildRequest, documents: DataFrame, intent: dict[str, Any], base: int
+) -> tuple[int, dict[str, Any]]:
+    folder, build_id = request.folder, intent["build_id"]
+    write_document(intent_path(folder, build_id), intent)
+    with lease(folder, build_id, request.wait_seconds):
+        newest = snapshot.newest_version(spark, folder)
+        if newest != base:
+            raise Conflict(
+                f"{request.dataset} moved from version {base} to {newest} while this build ran; it was made for version "
+                f"{base}. Nothing was committed. Run it again."
+            )
+        snapshot.commit(documents, folder, build_id, digest_of(intent))
+        rows = int(intent["snapshot"]["rows"])
+        made = snapshot.committed(spark, folder, build_id, digest_of(intent), base, rows)
+        statement = as_statement(intent, made.version, made.released_at)
+        write_document(statement_path(folder, made.version), statement)
+        snapshot.sweep(spark, folder)
+    return made.version, statement
+
+
+def _finished(
+    spark: SparkSession, request: BuildRequest, build_id: str, identity: dict[str, Any]
+) -> tuple[int, dict[str, Any]] | None:
+    """The version that this build made before, if it did; writes the statement that a crash may have left out."""
+    if not snapshot.exists(spark, request.folder):
+        return None
+    intent = read_document(intent_path(request.folder, build_id))
+    made = snapshot.commit_of(spark, request.folder, build_id)
+    if intent and any(intent[name] != value for name, value in identity.items()):
+        raise DatasetError(
+            f"The build {build_id} of {request.dataset} was begun with other inputs, policy or cutoff. Use another "
+            "--build-id, or leave it out."
+        )
+    if made is None:
+        return None
+    if intent is None or digest_of(intent) != made.intent:
+        raise DatasetError(
+            f"{request.dataset}@{made.version} was committed by build {build_id}, whose intent is missing or another; it "
+            "cannot be stated. Restore evidence/intents from a backup."
+        )
+    path = statement_path(request.folder, made.version)
+    statement = read_document(path)
+    if statement is None:
+        statement = as_statement(intent, made.version, made.released_at)
+        write_document(path, statement)
+    return made.version, statement
+
+
+def _identity(request: BuildRequest, pins: dict[str, Pin]) -> dict[str, Any]:
+    """What makes two builds the same: what they read, under which policy, as of when."""
+    return {
+        "dataset": request.dataset,
+        "cutoff": instant(request.clock.cutoff),
+        "policy_digest": request.policy.digest,
+        "pinned": {name: [p.table_id, str(p.version)] for name, p in pins.items()},
+    }
+
+
+def _input(pinned: Pin) -> dict[str, Any]:
+    return {
+        "table": pinned.table,
+        "location": pinned.location,
+        "id": pinned.table_id,
+        "version": str(pinned.version),
+        "schema_digest": pinned.schema_digest,
+        "rows": str(pinned.rows),
+        "committed_at": instant(pinned.committed_at),
+        "opens_until": None if pinned.opens_until is None else instant(pinned.opens_until),
+    }

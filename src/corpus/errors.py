@@ -1,0 +1,60 @@
+"""Everything that can go wrong by somebody's mistake, as one small tree.
+
+A message says what, where, what was found, what was expected and what to do; the command line prints it without a
+traceback and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CorpusError(Exception):
+    """Something a person can mend."""
+
+    exit_code = 1
+
+
+class ConfigError(CorpusError):
+    """A policy, a source or an argument that does not say what it must."""
+
+    exit_code = 2
+
+
+class EnvironmentFault(CorpusError):
+    """The machine lacks something: Java, jars, a place to write."""
+
+    exit_code = 3
+
+
+class SourceError(CorpusError):
+    """An input table or file that is absent, unreadable or of another shape."""
+
+    exit_code = 4
+
+
+class GateRefused(CorpusError):
+    """A gate of the contract stops the build; nothing was written."""
+
+    exit_code = 5
+
+
+class DatasetError(CorpusError):
+    """A dataset, version or post that is not there, or a dataset that does not match its key."""
+
+    exit_code = 6
+
+
+class Conflict(CorpusError):
+    """Another builder, or another commit, got in between."""
+
+    exit_code = 7
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint that ends a message about an unknown name: ` (did you mean …?)`, or nothing."""
+    names = list(known)
+    folded = {n.casefold(): n for n in names}
+    close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    return f" (did you mean '{folded[close[0]]}'?)" if close else ""

@@ -1,0 +1,57 @@
+"""The plain files beside a dataset's tables: intents and statements, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+from corpus.errors import EnvironmentFault
+
+
+def canonical(document: dict[str, Any]) -> bytes:
+    """The document as canonical JSON (RFC 8785)."""
+    return rfc8785.dumps(document)
+
+
+def digest_of(document: dict[str, Any]) -> str:
+    """SHA-256 of a document's canonical JSON, in hex."""
+    return sha256(canonical(document)).hexdigest()
+
+
+def intent_path(dataset: Path, build_id: str) -> Path:
+    """Where a build's intent stands."""
+    return dataset / "evidence" / "intents" / f"{build_id}.json"
+
+
+def statement_path(dataset: Path, version: int) -> Path:
+    """Where a version's statement stands."""
+    return dataset / "evidence" / "statements" / f"{version:020d}.json"
+
+
+def read_document(path: Path) -> dict[str, Any] | None:
+    """The document in a file; None if there is no such file."""
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    return document
+
+
+def write_document(path: Path, document: dict[str, Any]) -> None:
+    """Writes a document's canonical JSON so that a reader sees all of it or nothing, also after a power cut."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(canonical(document))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(scratch).replace(path)
+    except OSError as cannot:
+        raise EnvironmentFault(f"The evidence file {path} cannot be written: {cannot}.") from None

@@ -1,0 +1,315 @@
+"""The policy: what a dataset is for, whom it may include and how strictly. One TOML file, complete, every key known.
+
+The defaults here are the strict ones; whatever a file says otherwise is a departure that the statement repeats.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+import rfc8785
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from corpus.errors import ConfigError, nearest
+from corpus.reasons import Reason
+
+GATES = (
+    "FEED_STALE",
+    "FEED_INCOMPLETE",
+    "OBJECTIONS_EMPTY",
+    "OBJECTIONS_SHRANK",
+    "OBJECTION_UNRESOLVED",
+    "INPUT_NOT_PINNED",
+    "CUTOFF_IN_FUTURE",
+    "KEY_INTEGRITY",
+    "GOVERNANCE_MISSING",
+    "RELEASE_LAG",
+    "EXCLUSION_ANOMALY",
+)
+"""Every gate, in the order in which they are checked."""
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError) as unknown:
+        raise ValueError(f"'{name}' is not a time zone; use an IANA name such as Europe/London") from unknown
+    return name
+
+
+def _in_utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC)
+
+
+Lower = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1)]
+Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Z]{2}$")]
+Zone = Annotated[str, AfterValidator(_time_zone)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Because = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
+Share = Annotated[float, Field(ge=0, le=1)]
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+
+class Part(BaseModel):
+    """Any table of the policy: immutable, no key that is not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Outage(Part):
+    """A time in which people could not object; without `to` it still lasts."""
+
+    from_: Instant = Field(alias="from")
+    to: Instant | None = None
+
+
+class Notice(Part):
+    """How people are told, and how long they have to object, in local days."""
+
+    campaign: Lower
+    version: int
+    channels: list[Lower]
+    window_days: int = Field(ge=0)
+    outages: list[Outage] = []
+
+
+class Objections(Part):
+    """How far an objection reaches."""
+
+    temporal_scope: Literal["all", "after"] = "all"
+    linked: Literal["sticky", "off"] = "sticky"
+    same_person: bool = True
+    rejected_counts: bool = True
+    rulings: list[str] = []
+    withdrawal_cooling_days: int = Field(default=14, ge=0)
+    objected_period: Literal["exclude", "keep"] = "exclude"
+
+
+class ThirdParties(Part):
+    """What becomes of posts that concern other people than their author."""
+
+    mentions: Literal["exclude", "keep"] = "exclude"
+    tags: Literal["exclude", "keep"] = "exclude"
+    coauthors: Literal["all", "keep"] = "all"
+    private_commenters: Literal["exclude", "keep"] = "exclude"
+    republished_days: int = Field(default=30, ge=0)
+
+
+class ObjectorCopies(Part):
+    """Whether others' posts that repeat an objector's words stay out. Similarity in (0, 1]; false switches near copies off."""
+
+    exact: bool = True
+    near: Literal[False] | Annotated[float, Field(gt=0, le=1)] = 0.85
+    min_tokens: int = Field(default=8, ge=1)
+    min_authors: int = Field(default=5, ge=1)
+
+
+class Dedup(Part):
+    """Which posts count as the same text. Similarity in (0, 1]; false switches near duplicates off."""
+
+    exact: bool = True
+    near: Literal[False] | Annotated[float, Field(gt=0, le=1)] = 0.8
+    shingle_words: int = Field(default=2, ge=1)
+    seed: int = 1
+
+
+class Gates(Part):
+    """The limits beyond which a build is refused."""
+
+    max_age_hours: dict[str, float] = {"objections": 24, "requests": 24, "posts": 48, "profiles": 72}
+    unresolved_share: Share = 0.001
+    key_conflict_share: Share = 0.0001
+    exclusion_swing: float = Field(default=0.5, ge=0)
+    release_lag_hours: float = Field(default=24, ge=0)
+
+
+class Dpia(Part):
+    """The data protection impact assessment and the last day before which it counts."""
+
+    id: str = ""
+    expires: date | None = None
+
+
+class Lia(Part):
+    """The legitimate interests assessment."""
+
+    id: str = ""
+
+
+class Governance(Part):
+    """Who answers for this dataset; an empty field refuses every build."""
+
+    dpia: Dpia = Dpia()
+    lia: Lia = Lia()
+    approved_by: str = ""
+    approved_on: date | None = None
+
+
+class Local(Part):
+    """What differs in one country."""
+
+    timezone: Zone | None = None
+    adult_age: int | None = Field(default=None, ge=0)
+    notice: Notice | None = None
+
+
+class Use(Part):
+    """When a version may no longer be handed out."""
+
+    stale_hours: float = Field(default=24, ge=0)
+    expires_days: int = Field(default=3650, ge=0)
+
+
+class RuleOff(Part):
+    """A rule that is not applied, and why."""
+
+    rule: str
+    because: Because
+
+
+class GateOff(Part):
+    """A gate that is not applied, and why."""
+
+    gate: str
+    because: Because
+
+
+class Policy(Part):
+    """Everything that a build needs to know of the law, the country and the platform; see the contract for each key."""
+
+    name: Lower
+    countries: list[Country]
+    timezone: Zone
+    platforms: list[Lower]
+    surfaces: list[Lower]
+    account_types: list[Lower]
+    purpose: Lower
+    window_start: Instant
+    adult_age: int = Field(default=18, ge=0)
+    age_basis: Literal["cutoff_and_post", "cutoff"] = "cutoff_and_post"
+    notice: Notice
+    objections: Objections = Objections()
+    third_parties: ThirdParties = ThirdParties()
+    objector_copies: ObjectorCopies = ObjectorCopies()
+    edited_after_cutoff: Literal["exclude", "latest"] = "exclude"
+    clock_skew_minutes: float = Field(default=5, ge=0)
+    dedup: Dedup = Dedup()
+    gates: Gates = Gates()
+    governance: Governance = Governance()
+    per_country: dict[Country, Local] = {}
+    retention_days: int = Field(default=3650, ge=7)
+    honour_within_hours: float = Field(default=72, ge=0)
+    use: Use = Use()
+    rules_off: list[RuleOff] = []
+    gates_off: list[GateOff] = []
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the policy's canonical JSON (RFC 8785), defaults written out: two files that mean the same agree."""
+        return sha256(rfc8785.dumps(self.as_json())).hexdigest()
+
+    def as_json(self) -> dict[str, Any]:
+        """The policy with every default written out, as JSON values."""
+        shown: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        return shown
+
+    def is_off(self, reason: Reason) -> bool:
+        """Whether the policy switches this rule off by name."""
+        return any(off.rule == reason.name for off in self.rules_off)
+
+    def gate_is_off(self, gate: str) -> str | None:
+        """Why the policy switches this gate off; None if it does not."""
+        return next((off.because for off in self.gates_off if off.gate == gate), None)
+
+
+class Clock(Part):
+    """The two instants of a build: posts created before `cutoff` are in its window; `now` is when it started."""
+
+    cutoff: Instant
+    now: Instant
+
+    def before(self, **gap: float) -> datetime:
+        """The instant that lies so long before the cutoff, in days, hours or minutes."""
+        return self.cutoff - timedelta(**gap)
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a TOML file.
+
+    Raises ConfigError with the file, the key, what was found and what was expected.
+    """
+    return as_policy(read_toml(path, "policy"), str(path))
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """A TOML file's tables. Raises ConfigError where there is no such file or it does not parse."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        beside = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise ConfigError(f"There is no {what} file {path}{nearest(path.name, beside)}.") from None
+    except (OSError, UnicodeDecodeError) as cannot:
+        raise ConfigError(f"The {what} file {path} cannot be read: {cannot}.") from None
+    except tomllib.TOMLDecodeError as broken:
+        raise ConfigError(f"The {what} file {path} is not TOML: {broken}.") from None
+
+
+def as_policy(tables: dict[str, Any], where: str) -> Policy:
+    """The policy that these tables say. Raises ConfigError; `where` names them in its message."""
+    policy = validated(Policy, tables, f"The policy {where}")
+    for off in policy.rules_off:
+        if off.rule not in Reason.__members__:
+            hint = nearest(off.rule, Reason.__members__)
+            raise ConfigError(f"The policy {where} switches off a rule that does not exist: '{off.rule}'{hint}.")
+    for gate in policy.gates_off:
+        if gate.gate not in GATES:
+            hint = nearest(gate.gate, GATES)
+            raise ConfigError(f"The policy {where} switches off a gate that does not exist: '{gate.gate}'{hint}.")
+    return policy
+
+
+def validated(model: type[AnyModel], tables: dict[str, Any], what: str) -> AnyModel:
+    """These tables as a model. Raises ConfigError that names each wrong key, and the nearest known one for an unknown key."""
+    try:
+        return model.model_validate(tables)
+    except ValidationError as wrong:
+        lines = [_complaint(model, error) for error in wrong.errors(include_url=False)]
+        raise ConfigError(f"{what} is not valid:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+
+
+def _complaint(model: type[BaseModel], error: Any) -> str:
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"'{path}' is not a known key{nearest(str(error['loc'][-1]), _keys_beside(model, error['loc']))}"
+    if error["type"] == "missing":
+        return f"'{path}' is missing"
+    if error["type"] == "timezone_aware":
+        return f"'{path}' is a time without a zone: {error['input']}; write it with Z or an offset, as 2026-11-20T00:00:00Z"
+    return f"'{path}': found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _keys_beside(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys known at the place where the unknown one stands, wherever in the model that is."""
+    schema = model.model_json_schema(by_alias=True)
+    node: dict[str, Any] = schema
+    for part in path[:-1]:
+        node = _resolved(node, schema)
+        node = (
+            node.get("items", {})
+            if isinstance(part, int)
+            else node.get("properties", {}).get(part, node.get("additionalProperties", {}))
+        )
+    return list(_resolved(node, schema).get("properties", {}))
+
+
+def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    for choice in (node, *node.get("anyOf", [])):
+        if "$ref" in choice:
+            found: dict[str, Any] = schema["$defs"][choice["$ref"].rsplit("/", 1)[-1]]
+            return found
+    return node

@@ -1,0 +1,49 @@
+"""Texts made comparable: the contract's normal form, and a fingerprint that depends on content alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import regex
+import unicodedata2
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
+
+_NEITHER_LETTER_MARK_NOR_DIGIT = regex.compile(r"[^\p{L}\p{M}\p{Nd}]+")
+_LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{Nd}]")
+
+
+def normal_form(text: str) -> str:
+    """The text in NFKC and lower case, every run of anything but letters, combining marks and digits one space, trimmed.
+
+    Empty where there is no letter or digit. The Unicode tables are those of pinned packages, not of Python or Java.
+
+    >>> normal_form("Rain again, in  LEEDS today!")
+    'rain again in leeds today'
+    """
+    spaced = _NEITHER_LETTER_MARK_NOR_DIGIT.sub(" ", unicodedata2.normalize("NFKC", text).lower())
+    return spaced.strip() if _LETTER_OR_DIGIT.search(spaced) else ""
+
+
+def normalised(text: Column) -> Column:
+    """The normal form of a text: natively for ASCII, by `normal_form` over Arrow for the rest; null stays null."""
+    ascii_form = F.trim(F.lower(F.regexp_replace(text, "[^A-Za-z0-9]+", " ")))
+    other_form = F.arrow_udf(_normal_forms, StringType())
+    return F.when(is_ascii(text), ascii_form).otherwise(other_form(F.when(~is_ascii(text), text)))
+
+
+def is_ascii(text: Column) -> Column:
+    """Whether each character takes one byte in UTF-8."""
+    return F.octet_length(text) == F.char_length(text)
+
+
+def fingerprint(normal: Column) -> Column:
+    """What equal normal forms share and different ones do not: their SHA-256."""
+    return F.sha2(normal, 256)
+
+
+def _normal_forms(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+    for texts in batches:
+        yield pa.array((None if t is None else normal_form(t) for t in texts.to_pylist()), pa.string())

@@ -1,0 +1,56 @@
+"""The eligibility vectors: each small world yields exactly the posts and reasons that the contract says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from corpus.pipeline import judge
+from corpus.reasons import reasons_in
+from tests.vectors.worlds import World, batches, inputs_of, read_worlds
+
+PENDING = {"NEAR_DUPLICATE", "OBJECTOR_TEXT_COPY"}
+"""Reasons that the issue on duplicates brings."""
+
+WORLDS = read_worlds()
+JUDGED = [world for world in WORLDS if "refused" not in world.case]
+
+Verdict = tuple[list[str], str | None]
+
+
+def is_pending(world: World) -> bool:
+    return any(PENDING & set(reasons) for reasons in world.case.get("out", {}).values())
+
+
+@pytest.fixture(scope="module")
+def verdicts(spark: SparkSession) -> Iterator[dict[str, Verdict]]:
+    """Every post of every world with its reasons and the post kept instead; one build a batch."""
+    found: dict[str, Verdict] = {}
+    spark.conf.set("spark.sql.codegen.wholeStage", "false")
+    for batch in batches([world for world in JUDGED if not is_pending(world)]):
+        rows = judge(inputs_of(spark, batch.worlds), batch.policy, batch.clock).select(
+            "post_id", "reasons", "kept_instead"
+        )
+        found |= {r.post_id: ([x.name for x in reasons_in(r.reasons)], r.kept_instead) for r in rows.collect()}
+        spark.catalog.clearCache()
+    spark.conf.unset("spark.sql.codegen.wholeStage")
+    yield found
+
+
+@pytest.mark.parametrize("world", JUDGED, ids=[world.name for world in JUDGED])
+def test_world_comes_out_as_the_contract_says(world: World, verdicts: dict[str, Verdict]) -> None:
+    if is_pending(world):
+        pytest.skip("near duplicates and copies of objectors come with the issue on duplicates")
+    found = {post["post_id"]: verdicts[world.tag + post["post_id"]] for post in world.case["posts"]}
+    kept = sorted(post for post, (reasons, _) in found.items() if not reasons)
+    out = {post: sorted(reasons) for post, (reasons, _) in found.items() if reasons}
+    if "out_includes" in world.case:
+        for post, reasons in world.case["out_includes"].items():
+            assert set(reasons) <= set(out[post])
+        return
+    assert kept == sorted(world.case.get("kept", []))
+    assert out == {post: sorted(reasons) for post, reasons in world.case.get("out", {}).items()}
+    for post, instead in world.case.get("kept_instead", {}).items():
+        assert found[post][1] == world.tag + instead
