@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from pyspark.sql import SparkSession
 
@@ -25,7 +23,7 @@ def is_pending(world: World) -> bool:
 
 
 @pytest.fixture(scope="module")
-def verdicts(spark: SparkSession) -> Iterator[dict[str, Verdict]]:
+def verdicts(spark: SparkSession) -> dict[str, Verdict]:
     """Every post of every world with its reasons and the post kept instead; one build a batch."""
     found: dict[str, Verdict] = {}
     spark.conf.set("spark.sql.codegen.wholeStage", "false")
@@ -36,7 +34,7 @@ def verdicts(spark: SparkSession) -> Iterator[dict[str, Verdict]]:
         found |= {r.post_id: ([x.name for x in reasons_in(r.reasons)], r.kept_instead) for r in rows.collect()}
         spark.catalog.clearCache()
     spark.conf.unset("spark.sql.codegen.wholeStage")
-    yield found
+    return found
 
 
 @pytest.mark.parametrize("world", JUDGED, ids=[world.name for world in JUDGED])

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from corpus.local_time import Local, by_country, local_date, start_of_day
 from corpus.inputs import Inputs
 from corpus.keys import repeated
+from corpus.local_time import Local, by_country, local_date, start_of_day
 from corpus.notices import notice_rules, with_notice
 from corpus.objections import accounts_objecting
 from corpus.policy import Clock, Policy
@@ -67,7 +67,10 @@ def with_one_profile_each(profiles: DataFrame) -> DataFrame:
 
 
 def with_age(profiles: DataFrame, policy: Policy, clock: Clock) -> DataFrame:
-    """Replaces the birth date by `adult_from`: the instant from which the person is known to be of age, null if unknown."""
+    """Replaces the birth date by `adult_from`.
+
+    The instant from which the person is known to be of age, null if unknown.
+    """
     today = by_country(policy, lambda local: local_date(F.lit(clock.cutoff), local.timezone))
     of_age = by_country(policy, lambda local: start_of_day(_coming_of_age(local), local.timezone))
     return (
@@ -131,7 +134,10 @@ def with_requests(found: DataFrame, requests: DataFrame) -> DataFrame:
 
 
 def with_reach(accounts: DataFrame, found: DataFrame) -> DataFrame:
-    """Adds what was found about an account to its reasons; a span on a platform that is the account's own holds on all."""
+    """Adds what was found about an account to its reasons.
+
+    A span on a platform that is the account's own holds on all.
+    """
 
     def everywhere_if_own(span: Column) -> Column:
         own = F.array_contains(F.col("platforms"), span["platform"])
@@ -182,7 +188,10 @@ def _is_believable(birth: Column, today: Column) -> Column:
 
 
 def _coming_of_age(local: Local) -> Column:
-    """The date on which the person comes of age; the last day that an imprecise birth date allows; 29 February on 1 March."""
+    """The date on which the person comes of age.
+
+    The last day that an imprecise birth date allows; 29 February on 1 March.
+    """
     birth = F.col("birth_date")
     latest = (
         F

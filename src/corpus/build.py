@@ -1,4 +1,7 @@
-"""The build protocol: pin, gate, judge, write the side tables, intend, commit once, state. A crash anywhere is mended by a rerun."""
+"""The build protocol: pin, gate, judge, write the side tables, intend, commit once, state.
+
+A crash anywhere is mended by a rerun.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from corpus import gates, snapshot
 from corpus.archive import write_archive
-from corpus.errors import ConfigError, Conflict, DatasetError, EnvironmentFault, GateRefused
+from corpus.errors import ConfigError, Conflict, DatasetError, EnvironmentFault
 from corpus.evidence.lease import lease
 from corpus.evidence.statement import as_statement, code_identity, instant, texts
 from corpus.evidence.store import (
@@ -81,8 +84,7 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
     """
     require_contract(spark)
     check_request(request)
-    with step("pinning the inputs"):
-        pins = pin(spark, request.source)
+    pins = pin(spark, request.source)
     identity = _identity(request, pins)
     build_id = request.build_id or digest_of(identity | {"code": code_identity()["digest"]})[:32]
     warnings = retention_warnings(pins, request.policy.retention_days)
@@ -94,8 +96,8 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
         version, statement = _make_version(spark, request, pins, build_id, identity)
     finally:
         spark.catalog.clearCache()
-    excluded = [reason for reason in statement["predicate"]["without_data"]]
-    warnings += [f"{name} has no data in this source and leaves out every post." for name in excluded]
+    unfed = statement["predicate"]["without_data"]
+    warnings += [f"{name} has no data in this source and leaves out every post." for name in unfed]
     return Built(request.dataset, version, build_id, False, statement, warnings)
 
 
@@ -103,8 +105,8 @@ def check_request(request: BuildRequest) -> None:
     """Raises ConfigError or EnvironmentFault for what is wrong before anything is read."""
     if not DATASET_NAME.fullmatch(request.dataset):
         raise ConfigError(
-            f"'{request.dataset}' is not a dataset name: use lower-case letters, digits, - and _, beginning with a letter "
-            "or digit, as in uk-social."
+            f"'{request.dataset}' is not a dataset name: use lower-case letters, digits, - and _, beginning with a "
+            "letter or digit, as in uk-social."
         )
     if request.build_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request.build_id):
         raise ConfigError(f"'{request.build_id}' is not a build id: use at most 64 letters, digits, - and _.")
@@ -126,8 +128,8 @@ def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tu
     is_there = snapshot.exists(spark, request.folder)
     if is_there and not request.key_file.exists():
         raise DatasetError(
-            f"The key of {request.dataset} is missing: expected in {request.key_file}. Restore it from your backup, or name "
-            "its place with --key; without it documents would get other ids."
+            f"The key of {request.dataset} is missing: expected in {request.key_file}. Restore it from your backup, or "
+            "name its place with --key; without it documents would get other ids."
         )
     key = read_key(request.key_file) if request.key_file.exists() else make_key(request.key_file)
     if not is_there:
@@ -136,8 +138,8 @@ def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tu
     found = snapshot.property_of(spark, request.folder, "corpus.keyId")
     if found != key_id(key):
         raise DatasetError(
-            f"The key in {request.key_file} ({key_id(key)}) is not that of {request.dataset} ({found}). Name the right one "
-            "with --key."
+            f"The key in {request.key_file} ({key_id(key)}) is not that of {request.dataset} ({found}). Name the right "
+            "one with --key."
         )
     return key, int(snapshot.property_of(spark, request.folder, "corpus.bucketBits"))
 
@@ -192,12 +194,11 @@ def _commit(
         newest = snapshot.newest_version(spark, folder)
         if newest != base:
             raise Conflict(
-                f"{request.dataset} moved from version {base} to {newest} while this build ran; it was made for version "
-                f"{base}. Nothing was committed. Run it again."
+                f"{request.dataset} moved from version {base} to {newest} while this build ran; it was made for "
+                f"version {base}. Nothing was committed. Run it again."
             )
-        snapshot.commit(documents, folder, build_id, digest_of(intent))
-        rows = int(intent["snapshot"]["rows"])
-        made = snapshot.committed(spark, folder, build_id, digest_of(intent), base, rows)
+        snapshot.commit(documents, folder, intent)
+        made = snapshot.committed(spark, folder, intent)
         statement = as_statement(intent, made.version, made.released_at)
         write_document(statement_path(folder, made.version), statement)
         snapshot.sweep(spark, folder)
@@ -221,8 +222,8 @@ def _finished(
         return None
     if intent is None or digest_of(intent) != made.intent:
         raise DatasetError(
-            f"{request.dataset}@{made.version} was committed by build {build_id}, whose intent is missing or another; it "
-            "cannot be stated. Restore evidence/intents from a backup."
+            f"{request.dataset}@{made.version} was committed by build {build_id}, whose intent is missing or another; "
+            "it cannot be stated. Restore evidence/intents from a backup."
         )
     path = statement_path(request.folder, made.version)
     statement = read_document(path)

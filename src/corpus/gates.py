@@ -1,4 +1,7 @@
-"""The gates: what must be true before anything is judged. The first that fails refuses the build; nothing is written."""
+"""The gates: what must be true before anything is judged.
+
+The first that fails refuses the build; nothing is written.
+"""
 
 from __future__ import annotations
 

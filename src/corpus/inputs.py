@@ -49,7 +49,10 @@ def absent_columns(rows: DataFrame, table: str) -> frozenset[tuple[str, str]]:
 
 
 def conformed(rows: DataFrame, table: str) -> DataFrame:
-    """The table's strings made comparable: ids trimmed, placeholders nulled, enum values lower-cased, countries upper-cased."""
+    """The table's strings made comparable.
+
+    Ids trimmed, placeholders nulled, enums lower-cased, countries upper-cased.
+    """
     return rows.select(*(comparable(c).alias(c.name) for c in input_columns(table)))
 
 

@@ -52,7 +52,10 @@ def keyed_hash(key: bytes, kind: str, name: str) -> str:
 
 
 def with_key(rows: DataFrame, key: bytes, spark: SparkSession) -> DataFrame:
-    """Adds the key as columns for `keyed`, from a broadcast one-row frame: as data it shows in no plan and no event log."""
+    """Adds the key as columns for `keyed`, from a broadcast one-row frame.
+
+    As data it shows in no plan and no event log.
+    """
     padded = key.ljust(_BLOCK, b"\0")
     pads = (bytes(b ^ 0x36 for b in padded), bytes(b ^ 0x5C for b in padded))
     one = spark.createDataFrame(spark.sparkContext.parallelize([pads], 1), f"{_INNER} BINARY, {_OUTER} BINARY")

@@ -27,7 +27,10 @@ def repeated(rows: DataFrame, key: str) -> DataFrame:
 
 
 def rows_with_bad_key(rows: DataFrame, key: tuple[str, ...]) -> int:
-    """How many rows have a key that is null in some column, or that other rows have too. Costs one exchange of hashes."""
+    """How many rows have a key that is null in some column, or that other rows have too.
+
+    Costs one exchange of hashes.
+    """
     is_null = reduce(Column.__or__, (F.col(name).isNull() for name in key))
     hashed = rows.select(F.when(~is_null, F.xxhash64(*key)).alias("hash"))
     counts = hashed.groupBy("hash").count().where("hash IS NULL OR count > 1")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from corpus.local_time import Local, by_country, local_date, start_of_day
 from corpus.keys import repeated
+from corpus.local_time import Local, by_country, local_date, start_of_day
 from corpus.policy import Clock, Notice, Policy
 from corpus.reasons import Reason
 

@@ -1,6 +1,6 @@
 """Objections: from the events to the accounts and posts they reach, and for which platforms and times.
 
-A *span* is where an objection holds: struct<platform, since, until, mask>; a null platform, since or until has no bound.
+A *span* is where an objection holds: struct<platform, since, until, mask>; what is null in it has no bound.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def posts_objected(standing: DataFrame) -> DataFrame:
     """One row per post that an objection names: `objection_reasons` and `spans`, as for accounts."""
     this_post = bitmap(Reason.POST_OBJECTED.mask)
     return (
-        standing.where(_may_name("post"))
+        standing
+        .where(_may_name("post"))
         .withColumn("spans", _with_mask(F.col("spans"), this_post))
         .withColumnRenamed("subject_id", "post_id")
         .where(F.col("post_id").isNotNull())
@@ -95,7 +96,10 @@ def _is_overruled(policy: Policy) -> Column:
 
 
 def _withdrawals(withdrawals: DataFrame) -> DataFrame:
-    """One row per objection that a verified withdrawal names: `withdrawn_at`, the latest, since it keeps out the longest."""
+    """One row per objection that a verified withdrawal names.
+
+    `withdrawn_at`, the latest, since it keeps out the longest.
+    """
     return (
         withdrawals
         .where(F.coalesce("verified", F.lit(False)) & F.col("withdraws").isNotNull())

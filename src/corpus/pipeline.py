@@ -40,7 +40,10 @@ def judge(inputs: Inputs, policy: Policy, clock: Clock) -> DataFrame:
 
 
 def as_one_row_per_post(posts: DataFrame) -> DataFrame:
-    """A repeated post_id becomes one row with the reasons of all its rows; its other columns are those of no one of them."""
+    """A repeated post_id becomes one row with the reasons of all its rows.
+
+    Its other columns are those of no one of them.
+    """
     is_repeated = has_any(F.col("reasons"), Reason.POST_CONFLICT.mask)
     one = (
         posts

@@ -101,7 +101,10 @@ class ThirdParties(Part):
 
 
 class ObjectorCopies(Part):
-    """Whether others' posts that repeat an objector's words stay out. Similarity in (0, 1]; false switches near copies off."""
+    """Whether others' posts that repeat an objector's words stay out.
+
+    Similarity in (0, 1]; false switches near copies off.
+    """
 
     exact: bool = True
     near: Literal[False] | Annotated[float, Field(gt=0, le=1)] = 0.85
@@ -210,7 +213,10 @@ class Policy(Part):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the policy's canonical JSON (RFC 8785), defaults written out: two files that mean the same agree."""
+        """SHA-256 of the policy's canonical JSON (RFC 8785), defaults written out.
+
+        Two files that mean the same agree.
+        """
         return sha256(rfc8785.dumps(self.as_json())).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
@@ -274,7 +280,10 @@ def as_policy(tables: dict[str, Any], where: str) -> Policy:
 
 
 def validated(model: type[AnyModel], tables: dict[str, Any], what: str) -> AnyModel:
-    """These tables as a model. Raises ConfigError that names each wrong key, and the nearest known one for an unknown key."""
+    """These tables as a model.
+
+    Raises ConfigError that names each wrong key, and the nearest known one for an unknown key.
+    """
     try:
         return model.model_validate(tables)
     except ValidationError as wrong:
@@ -289,7 +298,7 @@ def _complaint(model: type[BaseModel], error: Any) -> str:
     if error["type"] == "missing":
         return f"'{path}' is missing"
     if error["type"] == "timezone_aware":
-        return f"'{path}' is a time without a zone: {error['input']}; write it with Z or an offset, as 2026-11-20T00:00:00Z"
+        return f"'{path}' is a time without a zone: {error['input']}; write it with Z, as 2026-11-20T00:00:00Z"
     return f"'{path}': found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
 
 

@@ -36,16 +36,17 @@ def with_author(posts: DataFrame, accounts: DataFrame) -> DataFrame:
 
 
 def account_reasons(platform: Column, created_at: Column) -> Column:
-    """The reasons that a joined account carries for a post of this platform and time; PROFILE_MISSING if none was joined."""
+    """The reasons that a joined account carries for a post of this platform and time.
+
+    PROFILE_MISSING if none was joined.
+    """
     at_post = F.coalesce(created_at < F.col("adult_from"), F.lit(False))
     minor = F.when(at_post, bitmap(Reason.MINOR_AT_POST.mask)).otherwise(bitmap(0))
     always = F.coalesce("account_reasons", bitmap(Reason.PROFILE_MISSING.mask))
     return always.bitwiseOR(minor).bitwiseOR(spans_holding(F.col("spans"), platform, created_at))
 
 
-def with_post_reasons(
-    posts: DataFrame, inputs: Inputs, standing: DataFrame, policy: Policy, clock: Clock
-) -> DataFrame:
+def with_post_reasons(posts: DataFrame, inputs: Inputs, standing: DataFrame, policy: Policy, clock: Clock) -> DataFrame:
     """Adds to `reasons` what the post says of itself, and what was said about it by its id. One row in, one row out."""
     said = said_about_posts(inputs, standing)
     unfed = mask_of(without_data(inputs, policy))

@@ -16,7 +16,10 @@ class Group(Enum):
 
 
 class Reason(Enum):
-    """A reason: its bit (fixed for ever), its group, and its meaning in plain words. Members stand in order of precedence."""
+    """A reason: its bit (fixed for ever), its group, and its meaning in plain words.
+
+    Members stand in order of precedence.
+    """
 
     def __init__(self, bit: int, group: Group, meaning: str) -> None:
         self.bit = bit

@@ -1,4 +1,7 @@
-"""Posts that concern other people or other posts: co-authors, mentions, tags and reshares. Only posts that have some are looked at."""
+"""Posts that concern other people or other posts: co-authors, mentions, tags and reshares.
+
+Only posts that have some are looked at.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,8 @@ def with_reshare_reasons(posts: DataFrame, policy: Policy) -> DataFrame:
 def broken_chains(posts: DataFrame) -> DataFrame:
     """The post_id of each reshare whose chain holds a post that is missing or has a reason, or is longer than 32 hops.
 
-    Pointer doubling: after round k a reshare has seen 2^k posts up its chain, and stands before the next one. Each round
-    is one join of the reshares with themselves; it ends when no chain goes on, mostly after the first.
+    Pointer doubling: after round k a reshare has seen 2^k posts up its chain, and stands before the next one. Each
+    round is one join of the reshares with themselves; it ends when no chain goes on, mostly after the first.
     """
     hops = _first_hops(posts).transform(settled)
     for _ in range(DOUBLINGS):
@@ -55,7 +58,10 @@ def broken_chains(posts: DataFrame) -> DataFrame:
 
 
 def _first_hops(posts: DataFrame) -> DataFrame:
-    """One row per reshare: whether the post it reshares is missing or left out, and otherwise the `next` one up the chain."""
+    """One row per reshare.
+
+    Whether the post it reshares is missing or left out, and otherwise the `next` one up the chain.
+    """
     reshares = posts.where(F.col("reshared_from").isNotNull() & F.col("post_id").isNotNull())
     wanted = reshares.select(F.col("reshared_from").alias("post_id")).distinct()
     sources = (

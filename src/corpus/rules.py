@@ -1,4 +1,7 @@
-"""Which rules a policy applies, and what data each needs: a rule without its data excludes, unless it is switched off."""
+"""Which rules a policy applies, and what data each needs.
+
+A rule without its data excludes, unless it is switched off.
+"""
 
 from __future__ import annotations
 

@@ -1,24 +1,37 @@
-"""The tables of the contract: their columns, keys, and how their strings are compared. A fact about a column stands here once."""
+"""The tables of the contract: their columns, keys, and how their strings are compared.
+
+A fact about a column stands here once.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 INPUTS: dict[str, str] = {
-    "posts": """post_id STRING, account_id STRING, coauthor_ids ARRAY<STRING>, platform STRING, surface STRING, text STRING, lang STRING,
-        visibility STRING, container_visibility STRING, public_since TIMESTAMP, created_at TIMESTAMP, edited_at TIMESTAMP,
-        deleted_at TIMESTAMP, moderated_at TIMESTAMP, reshared_from STRING, reply_to STRING, mentions ARRAY<STRING>, tags ARRAY<STRING>,
+    "posts": """post_id STRING, account_id STRING, coauthor_ids ARRAY<STRING>, platform STRING, surface STRING,
+        text STRING, lang STRING,
+        visibility STRING, container_visibility STRING, public_since TIMESTAMP,
+        created_at TIMESTAMP, edited_at TIMESTAMP,
+        deleted_at TIMESTAMP, moderated_at TIMESTAMP, reshared_from STRING, reply_to STRING,
+        mentions ARRAY<STRING>, tags ARRAY<STRING>,
         flags ARRAY<STRING>, recorded_at TIMESTAMP""",
-    "profiles": """account_id STRING, platform STRING, person_id STRING, account_type STRING, status STRING, status_since TIMESTAMP,
-        visibility STRING, visibility_since TIMESTAMP, birth_date DATE, birth_precision STRING, age_estimate DOUBLE, country STRING,
+    "profiles": """account_id STRING, platform STRING, person_id STRING, account_type STRING,
+        status STRING, status_since TIMESTAMP,
+        visibility STRING, visibility_since TIMESTAMP, birth_date DATE, birth_precision STRING,
+        age_estimate DOUBLE, country STRING,
         country_since TIMESTAMP, created_at TIMESTAMP, recorded_at TIMESTAMP, email_hash STRING""",
-    "objections": """objection_id STRING, kind STRING, withdraws STRING, subject_type STRING, subject_id STRING, platform STRING,
-        purpose STRING, status STRING, ruling_id STRING, verified BOOLEAN, channel STRING, campaign STRING, effective_at TIMESTAMP,
+    "objections": """objection_id STRING, kind STRING, withdraws STRING, subject_type STRING,
+        subject_id STRING, platform STRING,
+        purpose STRING, status STRING, ruling_id STRING, verified BOOLEAN, channel STRING,
+        campaign STRING, effective_at TIMESTAMP,
         received_at TIMESTAMP, recorded_at TIMESTAMP""",
-    "links": "account_id STRING, link_group_id STRING, linked_at TIMESTAMP, unlinked_at TIMESTAMP, recorded_at TIMESTAMP",
-    "notices": """notice_id STRING, account_id STRING, campaign STRING, notice_version INT, channel STRING, sent_at TIMESTAMP,
+    "links": """account_id STRING, link_group_id STRING, linked_at TIMESTAMP, unlinked_at TIMESTAMP,
+        recorded_at TIMESTAMP""",
+    "notices": """notice_id STRING, account_id STRING, campaign STRING, notice_version INT,
+        channel STRING, sent_at TIMESTAMP,
         delivered_at TIMESTAMP, bounced_at TIMESTAMP, seen_at TIMESTAMP, recorded_at TIMESTAMP""",
-    "requests": """request_id STRING, kind STRING, post_id STRING, account_id STRING, status STRING, received_at TIMESTAMP,
+    "requests": """request_id STRING, kind STRING, post_id STRING, account_id STRING,
+        status STRING, received_at TIMESTAMP,
         recorded_at TIMESTAMP""",
     "feeds": """feed STRING, channel STRING, watermark TIMESTAMP, first_seq BIGINT, last_seq BIGINT, row_count BIGINT,
         recorded_at TIMESTAMP, table_version BIGINT""",
@@ -58,9 +71,11 @@ ENUMS = {
 }  # fmt: skip
 """Trimmed and lower-cased; an empty one counts as null."""
 
-SNAPSHOT = """doc_id STRING, text STRING, platform STRING, surface STRING, lang STRING, created_on DATE, chars INT, copies BIGINT,
+SNAPSHOT = """doc_id STRING, text STRING, platform STRING, surface STRING, lang STRING, created_on DATE,
+        chars INT, copies BIGINT,
     bucket INT"""
-EXCLUSIONS = """post_id STRING, account_id STRING, reasons BIGINT, primary_reason STRING, kept_instead STRING, similarity DOUBLE,
+EXCLUSIONS = """post_id STRING, account_id STRING, reasons BIGINT, primary_reason STRING,
+        kept_instead STRING, similarity DOUBLE,
     bucket INT, build_id STRING"""
 MEMBERS = "doc_id STRING, post_id STRING, account_id STRING, role STRING, bucket INT, build_id STRING"
 

@@ -1,4 +1,7 @@
-"""A dataset's Delta tables: how they are made, what a build writes into them, and the one commit that makes a version."""
+"""A dataset's Delta tables.
+
+How they are made, what a build writes into them, and the one commit that makes a version.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from corpus.errors import Conflict, EnvironmentFault
+from corpus.evidence.store import digest_of
 from corpus.keyed import keyed, with_key
 from corpus.policy import Policy
 from corpus.schemas import EXCLUSIONS, MEMBERS, SNAPSHOT, columns
@@ -156,8 +161,9 @@ def write_side_table(rows: DataFrame, dataset: Path, name: str, build_id: str, s
     )
 
 
-def commit(documents: DataFrame, dataset: Path, build_id: str, intent: str) -> None:
-    """The one commit of a build. The transaction id is the build's, so that a retry of the write cannot commit twice."""
+def commit(documents: DataFrame, dataset: Path, intent: dict[str, Any]) -> None:
+    """The one commit of a build. The transaction id is the build's, so that a retried write cannot commit twice."""
+    build_id = intent["build_id"]
     (
         documents
         .transform(_clustered, "doc_id")
@@ -165,7 +171,7 @@ def commit(documents: DataFrame, dataset: Path, build_id: str, intent: str) -> N
         .mode("overwrite")
         .option("txnAppId", build_id)
         .option("txnVersion", 1)
-        .option("userMetadata", json.dumps({"build_id": build_id, "intent": intent}, sort_keys=True))
+        .option("userMetadata", json.dumps({"build_id": build_id, "intent": digest_of(intent)}, sort_keys=True))
         .save(str(dataset / "snapshot"))
     )
 
@@ -188,18 +194,18 @@ def commit_of(spark: SparkSession, dataset: Path, build_id: str) -> Commit | Non
     return Commit(row["version"], _from_micros(row["micros"]), row["intent"]) if row else None
 
 
-def committed(spark: SparkSession, dataset: Path, build_id: str, intent: str, base: int, rows: int) -> Commit:
-    """The commit just made, if it is the next version, carries this intent and holds so many rows. Raises Conflict."""
-    made = commit_of(spark, dataset, build_id)
-    if made is None or made.version != base + 1 or made.intent != intent:
+def committed(spark: SparkSession, dataset: Path, intent: dict[str, Any]) -> Commit:
+    """The commit just made, if it is the next version, carries this intent and holds its rows. Raises Conflict."""
+    made = commit_of(spark, dataset, intent["build_id"])
+    version, rows = int(intent["base_version"]) + 1, int(intent["snapshot"]["rows"])
+    if made is None or made.version != version or made.intent != digest_of(intent):
         raise Conflict(
-            f"The commit of build {build_id} to {dataset.name} is not version {base + 1} with its own intent: found "
-            f"{made}. Another program writes to this table; stop it, and look at the table's history."
+            f"The commit of build {intent['build_id']} to {dataset.name} is not version {version} with its own intent: "
+            f"found {made}. Another program writes to this table; stop it, and look at the table's history."
         )
-    path = str(dataset / "snapshot")
-    found = spark.read.format("delta").option("versionAsOf", made.version).load(path).count()
+    found = spark.read.format("delta").option("versionAsOf", version).load(str(dataset / "snapshot")).count()
     if found != rows:
-        raise Conflict(f"{dataset.name}@{made.version} holds {found} rows; its build judged {rows} to be in.")
+        raise Conflict(f"{dataset.name}@{version} holds {found} rows; its build judged {rows} to be in.")
     return made
 
 
@@ -221,8 +227,10 @@ def row_digest(documents: DataFrame) -> str:
 
 
 def sweep(spark: SparkSession, dataset: Path) -> None:
-    """Deletes side rows of builds that made no version. Only for who holds the lease and has just committed: any other
-    builder has lost its base version by then."""
+    """Deletes side rows of builds that made no version.
+
+    Only for who holds the lease and has just committed: any other builder has lost its base version by then.
+    """
     history = DeltaTable.forPath(spark, str(dataset / "snapshot")).history()
     builds = history.select(F.get_json_object("userMetadata", "$.build_id").alias("build_id")).where(
         "build_id IS NOT NULL"

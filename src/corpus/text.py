@@ -16,7 +16,7 @@ _LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{Nd}]")
 
 
 def normal_form(text: str) -> str:
-    """The text in NFKC and lower case, every run of anything but letters, combining marks and digits one space, trimmed.
+    """The text in NFKC and lower case, each run of anything but letters, marks and digits one space, trimmed.
 
     Empty where there is no letter or digit. The Unicode tables are those of pinned packages, not of Python or Java.
 

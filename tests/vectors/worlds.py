@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import yaml
@@ -97,8 +97,8 @@ def value_of(name: str, value: Any, tag: str) -> Any:
 
 def merged(base: Row, patch: Row) -> Row:
     """Maps merge, lists and scalars replace."""
-    both = {k: merged(base[k], v) if isinstance(v, dict) and isinstance(base.get(k), dict) else v for k, v in patch.items()}
-    return base | both
+    maps = [key for key in patch if isinstance(patch[key], dict) and isinstance(base.get(key), dict)]
+    return base | patch | {key: merged(base[key], patch[key]) for key in maps}
 
 
 def batches(worlds: list[World]) -> Iterator[Batch]:
@@ -121,7 +121,9 @@ def inputs_of(spark: SparkSession, worlds: list[World]) -> Inputs:
 
     def frame(table: str) -> DataFrame:
         rows = [row for world in worlds for row in world.rows[table]]
-        schema = to_arrow_schema(StructType.fromDDL(INPUTS[table]), timezone="UTC")
+        shape = cast(StructType, StructType.fromDDL(INPUTS[table]))
+        schema = to_arrow_schema(shape, timezone="UTC")
         return conformed(spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema)), table)
 
-    return Inputs(**{table: frame(table) for table in INPUTS})
+    frames: dict[str, Any] = {table: frame(table) for table in INPUTS}
+    return Inputs(**frames)

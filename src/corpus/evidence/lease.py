@@ -43,8 +43,8 @@ def _acquire(file: int, path: Path, wait_seconds: float) -> None:
             if time.monotonic() >= give_up:
                 holder = path.read_text(encoding="utf-8").strip() or "somebody"
                 raise Conflict(
-                    f"Another builder holds the lease of {path.parent.parent.name}: {holder}. Waited {wait_seconds:g} s; "
-                    "run this build again when the other has ended."
+                    f"{holder} holds the lease of {path.parent.parent.name}. Waited {wait_seconds:g} s; run "
+                    " this build again when the other has ended."
                 ) from None
             time.sleep(POLL_SECONDS)
 

@@ -1,0 +1,71 @@
+"""A source of contract Delta tables made from a few worlds of the vectors, and a build request for it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from corpus.build import BuildRequest
+from corpus.inputs import Inputs
+from corpus.sources import Source, read_source
+from tests.vectors.worlds import World, batches, inputs_of, read_worlds
+
+NAMES = (
+    "everything in order",
+    "objection still being looked at",
+    "a person objects on one platform only",
+    "linked account objected and was unlinked later",
+    "came of age after posting",
+    "no profile",
+    "several reasons at once",
+    "reshares of an objector",
+    "somebody pictured asks for removal",
+    "the same post id twice",
+    "reshare of a good post",
+)
+WORLDS = [world for world in read_worlds() if world.name in NAMES]
+"""Worlds of the vectors' own policy and clock: 18 posts, of which some are in."""
+
+
+def write_inputs(spark: SparkSession, folder: Path, worlds: list[World] | None = None, **top: str) -> Source:
+    """The worlds' tables as Delta tables in a folder, and a source that reads them in place."""
+    inputs = inputs_of(spark, worlds or WORLDS)
+    tables = [field.name for field in fields(Inputs) if field.name != "absent"]
+    for table in tables:
+        rows: DataFrame = getattr(inputs, table)
+        rows.coalesce(1).write.format("delta").mode("overwrite").save(str(folder / table))
+    return source_of(folder, tables, **top)
+
+
+def source_of(folder: Path, tables: list[str], **top: str) -> Source:
+    """A source that reads these tables of a folder in place."""
+    lines = ['name = "worlds"', *(f'{key} = "{value}"' for key, value in top.items())]
+    lines += [f'[{table}]\npath = "{folder / table}"' for table in tables]
+    path = folder / "source.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return read_source(path)
+
+
+def request_of(source: Source, warehouse: Path, key_file: Path, **changes: object) -> BuildRequest:
+    """A build of the worlds under the vectors' policy and clock."""
+    batch = next(batches(WORLDS))
+    request = BuildRequest(
+        dataset="uk-social",
+        warehouse=warehouse,
+        source=source,
+        policy=batch.policy,
+        cutoff=batch.clock.cutoff,
+        now=batch.clock.now,
+        key_file=key_file,
+        wait_seconds=0,
+    )
+    known = {field.name: changes.get(field.name, getattr(request, field.name)) for field in fields(BuildRequest)}
+    return BuildRequest(**known)  # type: ignore[arg-type]
+
+
+def at(text: str) -> datetime:
+    """An instant from text."""
+    return datetime.fromisoformat(text)

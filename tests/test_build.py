@@ -1,0 +1,324 @@
+"""One build is one commit is one version, with evidence beside it, and a rerun mends whatever a crash left."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+from delta.tables import DeltaTable
+from deltalake import DeltaTable as Reader
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from corpus import snapshot
+from corpus.build import BuildRequest, Built, build
+from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused
+from corpus.evidence.lease import lease
+from corpus.evidence.store import digest_of, intent_path, read_document, statement_path
+from corpus.keyed import keyed, keyed_hash, with_key
+from corpus.policy import Governance
+from corpus.reasons import Reason, reasons_in
+from corpus.schemas import SNAPSHOT, columns
+from corpus.sources import Source
+from tests.small_inputs import WORLDS, at, request_of, source_of, write_inputs
+
+
+@dataclass(frozen=True)
+class Made:
+    """A dataset with one version, and how it was asked for."""
+
+    request: BuildRequest
+    built: Built
+
+    @property
+    def folder(self) -> Path:
+        return self.request.folder
+
+
+@pytest.fixture(scope="module")
+def source(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return write_inputs(spark, tmp_path_factory.mktemp("inputs"), archive="people")
+
+
+@pytest.fixture(scope="module")
+def made(spark: SparkSession, source: Source, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("datasets")
+    request = request_of(source, folder / "warehouse", folder / "keys" / "uk-social.key")
+    return Made(request, build(spark, request))
+
+
+def rows_of(table: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = Reader(table).to_pyarrow_table().to_pylist()
+    return rows
+
+
+def log_entries(table: Path, version: int, kind: str) -> list[dict[str, Any]]:
+    lines = (table / "_delta_log" / f"{version:020d}.json").read_text().splitlines()
+    return [entry[kind] for entry in map(json.loads, lines) if kind in entry]
+
+
+def test_a_build_decides_every_post_as_the_vectors_say(made: Made) -> None:
+    out = {row["post_id"]: {r.name for r in reasons_in(row["reasons"])} for row in rows_of(made.folder / "exclusions")}
+    kept = {row["post_id"] for row in rows_of(made.folder / "members")}
+    for world in WORLDS:
+        assert {world.tag + post for post in world.case.get("kept", [])} <= kept
+        for post, reasons in world.case.get("out", {}).items():
+            assert out[world.tag + post] == set(reasons)
+    assert not kept & set(out)
+
+
+def test_the_first_build_is_version_1_of_a_table_that_keeps_its_versions(spark: SparkSession, made: Made) -> None:
+    detail = DeltaTable.forPath(spark, str(made.folder / "snapshot")).detail().first()
+    assert detail is not None
+    assert made.built.version == 1
+    assert detail["minReaderVersion"] == 1
+    expected = snapshot.properties("bucket,platform,surface,created_on", made.request.policy)
+    assert (
+        expected["delta.deletedFileRetentionDuration"] == expected["delta.logRetentionDuration"] == "interval 3650 days"
+    )
+    assert {name: detail["properties"].get(name) for name in expected} == expected
+
+
+def test_the_commit_names_its_build_and_the_hash_of_its_intent(made: Made) -> None:
+    intent = read_document(intent_path(made.folder, made.built.build_id))
+    assert intent is not None
+    (info,) = log_entries(made.folder / "snapshot", 1, "commitInfo")
+    (transaction,) = log_entries(made.folder / "snapshot", 1, "txn")
+    assert json.loads(info["userMetadata"]) == {"build_id": made.built.build_id, "intent": digest_of(intent)}
+    assert (transaction["appId"], transaction["version"]) == (made.built.build_id, 1)
+    assert made.built.statement["predicate"]["intent"] == digest_of(intent)
+
+
+def test_statistics_tell_nothing_about_a_person(made: Made) -> None:
+    allowed = {
+        "snapshot": {"bucket", "platform", "surface", "created_on"},
+        "exclusions": {"bucket"},
+        "members": {"bucket"},
+    }
+    for table, columns_allowed in allowed.items():
+        for added in log_entries(made.folder / table, 1, "add"):
+            assert set(json.loads(added["stats"])["minValues"]) <= columns_allowed
+
+
+def test_the_snapshot_holds_no_account_and_no_post_id(made: Made) -> None:
+    rows = rows_of(made.folder / "snapshot")
+    assert list(rows[0]) == [c.name for c in columns(SNAPSHOT)]
+    ids = {m[name] for m in rows_of(made.folder / "members") for name in ("account_id", "post_id")}
+    assert not ids & {str(value) for row in rows for value in row.values()}
+
+
+def test_the_statement_counts_what_the_tables_hold(made: Made) -> None:
+    predicate = made.built.statement["predicate"]
+    funnel = predicate["funnel"]
+    kept, out = rows_of(made.folder / "snapshot"), rows_of(made.folder / "exclusions")
+    assert int(funnel["kept"]) == int(predicate["snapshot"]["rows"]) == len(kept)
+    assert int(funnel["excluded"]) == len(out) == sum(map(int, funnel["primary"].values()))
+    assert int(funnel["posts"]) == len(kept) + len(out)
+    assert {row["primary_reason"] for row in out} == set(funnel["primary"])
+    assert predicate["not_judged"] == ["OBJECTOR_TEXT_COPY", "NEAR_DUPLICATE"]
+    assert [entry["table"] for entry in predicate["inputs"]][-2:] == ["objections", "requests"]
+
+
+def test_the_row_digest_is_the_one_that_the_page_defines(made: Made) -> None:
+    def field(value: object) -> bytes:
+        text = str(value).encode()
+        return b"-" if value is None else b"%d:%b" % (len(text), text)
+
+    buckets: dict[int, str] = {}
+    for row in sorted(rows_of(made.folder / "snapshot"), key=lambda row: str(row["doc_id"])):
+        hashed = sha256(b"".join(field(row[c.name]) for c in columns(SNAPSHOT))).hexdigest()
+        buckets[row["bucket"]] = buckets.get(row["bucket"], "") + hashed
+    lines = (f"{bucket}:{sha256(rows.encode()).hexdigest()}\n" for bucket, rows in sorted(buckets.items()))
+    expected = sha256("".join(lines).encode()).hexdigest()
+    assert made.built.statement["subject"][0]["digest"]["sha256"] == expected
+
+
+def test_the_row_digest_does_not_depend_on_partitions(spark: SparkSession, made: Made) -> None:
+    documents = spark.read.format("delta").load(str(made.folder / "snapshot"))
+    digests = {snapshot.row_digest(documents.repartition(n, F.col(by))) for n, by in ((1, "text"), (7, "doc_id"))}
+    assert digests == {made.built.statement["subject"][0]["digest"]["sha256"]}
+
+
+def test_documents_are_named_by_the_dataset_key_which_only_its_owner_reads(made: Made) -> None:
+    key = bytes.fromhex(made.request.key_file.read_text().strip())
+    assert stat.S_IMODE(made.request.key_file.stat().st_mode) == 0o600
+    for member in rows_of(made.folder / "members"):
+        assert member["doc_id"] == keyed_hash(key, "post", member["post_id"])[:32]
+
+
+def test_keyed_columns_are_hmac_and_the_key_shows_in_no_plan(
+    spark: SparkSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = bytes(range(32))
+    rows = spark.createDataFrame([("p1",), ("żółć",), (None,)], "post_id STRING").transform(with_key, key, spark)
+    hashed = rows.select("post_id", keyed("post", F.col("post_id")).alias("hash"))
+    expected = {None: None} | {
+        name: hmac.digest(key, f"post\0{name}".encode(), "sha256").hex() for name in ("p1", "żółć")
+    }
+    assert {row["post_id"]: row["hash"] for row in hashed.collect()} == expected
+    hashed.explain("extended")
+    plan = capsys.readouterr().out
+    inner = bytes(b ^ 0x36 for b in key)
+    assert "sha2" in plan
+    assert not any(secret in plan.lower().replace(" ", "") for secret in (key.hex(), inner.hex(), inner[:8].hex()))
+
+
+def test_a_finished_build_returns_its_version_and_writes_nothing(spark: SparkSession, made: Made) -> None:
+    again = build(spark, made.request)
+    assert again.was_there
+    assert (again.version, again.statement) == (1, made.built.statement)
+    assert snapshot.newest_version(spark, made.folder) == 1
+
+
+def test_a_build_id_stands_for_one_set_of_inputs_and_one_policy(spark: SparkSession, made: Made) -> None:
+    other = made.request.policy.model_copy(update={"adult_age": 21})
+    with pytest.raises(DatasetError, match="begun with other inputs, policy or cutoff"):
+        build(spark, replace(made.request, build_id=made.built.build_id, policy=other))
+
+
+def test_a_statement_lost_in_a_crash_is_written_by_a_rerun(spark: SparkSession, made: Made) -> None:
+    path = statement_path(made.folder, 1)
+    before = path.read_bytes()
+    path.unlink()
+    assert build(spark, made.request).was_there
+    assert path.read_bytes() == before
+
+
+def test_a_commit_whose_intent_was_changed_is_not_stated(spark: SparkSession, made: Made) -> None:
+    path = intent_path(made.folder, made.built.build_id)
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b'"kept":"', b'"kept":"9'))
+    try:
+        with pytest.raises(DatasetError, match="intent is missing or another"):
+            build(spark, made.request)
+    finally:
+        path.write_bytes(before)
+
+
+KEY_MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda key: key.unlink(), "key of uk-social is missing"),
+    "another": (lambda key: key.write_text("ab" * 32), "is not that of uk-social"),
+    "readable by others": (lambda key: key.chmod(0o644), "can be read by others"),
+    "no key at all": (lambda key: key.write_text("hello"), "does not hold a dataset key"),
+}
+
+
+@pytest.mark.parametrize("mistake", KEY_MISTAKES)
+def test_a_dataset_without_its_own_key_refuses_to_build(spark: SparkSession, made: Made, mistake: str) -> None:
+    spoil, message = KEY_MISTAKES[mistake]
+    key = made.request.key_file
+    before = key.read_bytes()
+    spoil(key)
+    try:
+        with pytest.raises(DatasetError, match=message):
+            build(spark, replace(made.request, build_id=f"key-{mistake.split(maxsplit=1)[0]}"))
+    finally:
+        key.write_bytes(before)
+        key.chmod(0o600)
+    assert snapshot.newest_version(spark, made.folder) == 1
+
+
+def test_a_second_build_sweeps_what_a_dead_one_left_and_keeps_the_first_version(
+    spark: SparkSession, made: Made
+) -> None:
+    left = spark.read.format("delta").load(str(made.folder / "exclusions")).limit(2)
+    snapshot.write_side_table(left.drop("build_id"), made.folder, "exclusions", "dead", "post_id")
+    second = build(spark, replace(made.request, cutoff=at("2026-11-19T00:00:00+00:00")))
+    assert second.version == 2
+    builds = {row["build_id"] for row in rows_of(made.folder / "exclusions")}
+    assert builds == {made.built.build_id, second.build_id}
+    first = spark.sql(f"SELECT doc_id FROM delta.`{made.folder}/snapshot` VERSION AS OF 1").count()
+    assert first == int(made.built.statement["predicate"]["funnel"]["kept"])
+
+
+def test_a_builder_that_finds_the_lease_held_stops_and_names_the_holder(spark: SparkSession, made: Made) -> None:
+    late = replace(made.request, cutoff=at("2026-11-18T00:00:00+00:00"))
+    before = snapshot.newest_version(spark, made.folder)
+    with lease(made.folder, "somebody-else", 0), pytest.raises(Conflict, match="build somebody-else, process"):
+        build(spark, late)
+    assert snapshot.newest_version(spark, made.folder) == before
+
+
+def test_a_builder_whose_base_version_moved_commits_nothing(spark: SparkSession, made: Made) -> None:
+    waiting = replace(made.request, cutoff=at("2026-11-17T00:00:00+00:00"), wait_seconds=120)
+    base = snapshot.newest_version(spark, made.folder)
+    with ThreadPoolExecutor(1) as pool:
+        with lease(made.folder, "first", 0):
+            second = pool.submit(build, spark, waiting)
+            intents = made.folder / "evidence" / "intents"
+            known = set(intents.iterdir())
+            while set(intents.iterdir()) == known and not second.done():
+                sleep(0.2)
+            spark.sql(f"ALTER TABLE delta.`{made.folder}/snapshot` SET TBLPROPERTIES ('moved' = 'yes')")
+        with pytest.raises(Conflict, match=f"moved from version {base} to {base + 1}"):
+            second.result()
+    assert snapshot.newest_version(spark, made.folder) == base + 1
+
+
+def test_the_archive_keeps_the_people_that_decided(made: Made) -> None:
+    kept = {row["account_id"] for row in rows_of(made.folder / "archive" / "profiles")}
+    posts = {m["account_id"] for m in rows_of(made.folder / "members")}
+    assert posts <= kept
+    assert len(rows_of(made.folder / "archive" / "objections")) >= 1
+
+
+BAD_REQUESTS: dict[str, tuple[dict[str, object], type[CorpusError], str]] = {
+    "a name with a slash": ({"dataset": "uk/social"}, ConfigError, "not a dataset name"),
+    "a name with dots": ({"dataset": ".."}, ConfigError, "not a dataset name"),
+    "a build id with a quote": ({"build_id": "a'b"}, ConfigError, "not a build id"),
+    "a cutoff to come": ({"cutoff": at("2026-12-01T00:00:00+00:00")}, GateRefused, "CUTOFF_IN_FUTURE"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_REQUESTS)
+def test_a_wrong_request_is_refused_and_nothing_is_written(
+    spark: SparkSession, source: Source, tmp_path: Path, case: str
+) -> None:
+    changes, error, message = BAD_REQUESTS[case]
+    request = request_of(source, tmp_path / "warehouse", tmp_path / "key", **changes)
+    with pytest.raises(error, match=message):
+        build(spark, request)
+    assert not list((tmp_path / "warehouse").glob("*"))
+    assert not request.key_file.exists()
+
+
+def test_a_key_inside_the_warehouse_is_refused(spark: SparkSession, source: Source, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="lies inside the warehouse"):
+        build(spark, request_of(source, tmp_path, tmp_path / "keys" / "a.key"))
+
+
+def test_a_warehouse_that_cannot_be_made_is_refused(spark: SparkSession, source: Source, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(CorpusError, match="cannot be made"):
+        build(spark, request_of(source, tmp_path / "file" / "warehouse", tmp_path / "key"))
+
+
+def test_the_gates_refuse_a_policy_that_nobody_answers_for(spark: SparkSession, source: Source, tmp_path: Path) -> None:
+    request = request_of(source, tmp_path / "warehouse", tmp_path / "key")
+    with pytest.raises(GateRefused, match="GOVERNANCE_MISSING") as refused:
+        build(spark, replace(request, policy=request.policy.model_copy(update={"governance": Governance()})))
+    assert "dpia.id" in str(refused.value)
+    assert "Nothing was written" in str(refused.value)
+
+
+def test_a_source_without_notices_leaves_everybody_out_and_says_so(
+    spark: SparkSession, made: Made, tmp_path: Path
+) -> None:
+    folder = Path(str(made.request.source.posts[0].path)).parent
+    tables = ["posts", "profiles", "objections", "links", "requests", "feeds"]
+    tmp = tmp_path / "inputs"
+    tmp.symlink_to(folder)
+    built = build(spark, request_of(source_of(tmp, tables), tmp_path / "warehouse", tmp_path / "key"))
+    funnel = built.statement["predicate"]["funnel"]
+    assert funnel["kept"] == "0"
+    assert funnel["any"][Reason.NOTICE_NOT_DELIVERED.name] == funnel["posts"]
+    assert any("NOTICE_NOT_DELIVERED has no data" in warning for warning in built.warnings)
