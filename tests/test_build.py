@@ -272,8 +272,8 @@ def test_the_archive_keeps_the_people_that_decided(made: Made) -> None:
 
 
 BAD_REQUESTS: dict[str, tuple[dict[str, object], type[CorpusError], str]] = {
-    "a name with a slash": ({"dataset": "uk/social"}, ConfigError, "not a dataset name"),
-    "a name with dots": ({"dataset": ".."}, ConfigError, "not a dataset name"),
+    "a name with a slash": ({"dataset": "uk/social"}, ConfigError, "not a dataset's name"),
+    "a name with dots": ({"dataset": ".."}, ConfigError, "not a dataset's name"),
     "a build id with a quote": ({"build_id": "a'b"}, ConfigError, "not a build id"),
     "a cutoff to come": ({"cutoff": at("2026-12-01T00:00:00+00:00")}, GateRefused, "CUTOFF_IN_FUTURE"),
 }

@@ -33,7 +33,7 @@ def age(spark: SparkSession, table: Path) -> None:
             if "commitInfo" in action:
                 action["commitInfo"]["inCommitTimestamp"] -= int(AGE.total_seconds() * 1000)
         path.write_text("\n".join(map(json.dumps, actions)) + "\n")
-    for checksum in (*log.glob("*.crc"), *log.glob(".*.crc")):
+    for checksum in log.glob("*.crc"):  # hidden ones too
         checksum.unlink()
     jvm = spark.sparkContext._jvm
     assert jvm is not None

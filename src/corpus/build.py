@@ -34,8 +34,7 @@ from corpus.progress import step
 from corpus.rules import not_judged, without_data
 from corpus.session import require_contract
 from corpus.sources import Pin, Source, pin, read_inputs, retention_warnings
-
-DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+from corpus.versions import parse_name
 
 
 @dataclass(frozen=True)
@@ -103,11 +102,7 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
 
 def check_request(request: BuildRequest) -> None:
     """Raises ConfigError or EnvironmentFault for what is wrong before anything is read."""
-    if not DATASET_NAME.fullmatch(request.dataset):
-        raise ConfigError(
-            f"'{request.dataset}' is not a dataset name: use lower-case letters, digits, - and _, beginning with a "
-            "letter or digit, as in uk-social."
-        )
+    parse_name(request.dataset)
     if request.build_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request.build_id):
         raise ConfigError(f"'{request.build_id}' is not a build id: use at most 64 letters, digits, - and _.")
     if request.warehouse.absolute() in request.key_file.absolute().parents:

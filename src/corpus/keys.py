@@ -34,4 +34,5 @@ def rows_with_bad_key(rows: DataFrame, key: tuple[str, ...]) -> int:
     is_null = reduce(Column.__or__, (F.col(name).isNull() for name in key))
     hashed = rows.select(F.when(~is_null, F.xxhash64(*key)).alias("hash"))
     counts = hashed.groupBy("hash").count().where("hash IS NULL OR count > 1")
-    return int(counts.agg(F.coalesce(F.sum("count"), F.lit(0))).first()[0])
+    (total,) = counts.agg(F.coalesce(F.sum("count"), F.lit(0)).alias("rows")).collect()
+    return int(total["rows"])

@@ -121,7 +121,7 @@ def inputs_of(spark: SparkSession, worlds: list[World]) -> Inputs:
 
     def frame(table: str) -> DataFrame:
         rows = [row for world in worlds for row in world.rows[table]]
-        shape = cast(StructType, StructType.fromDDL(INPUTS[table]))
+        shape = cast("StructType", StructType.fromDDL(INPUTS[table]))
         schema = to_arrow_schema(shape, timezone="UTC")
         return conformed(spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema)), table)
 

@@ -1,0 +1,46 @@
+# Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench dist lock clean
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+READY := .venv/.ready
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links
+
+help:  ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY)  ## all the set-up, and nothing else
+
+demo: $(READY)  ## a small UK world, three versions of a dataset, and a tour of them (in ./demo)
+	@$(BIN)/corpus demo
+
+test: $(READY)  ## all tests; ARGS="-k name" for some
+	@$(BIN)/pytest $(ARGS)
+
+check: $(INSTALLED)  ## what needs no Spark: style, types, the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest tests/test_architecture.py
+
+bench: $(READY)  ## how long things take here, and against the others
+	@for script in bench/*.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+
+dist: $(INSTALLED)  ## what spark-submit takes to a cluster: dist/corpus.zip (--py-files), dist/corpus-deps.tar.gz (--archives)
+	@$(BIN)/python tools/dist.py
+
+lock: $(INSTALLED)  ## the locks again, from pyproject.toml
+	@$(COMPILE) pyproject.toml --output-file requirements.lock
+	@$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
+
+clean:  ## delete what these targets made
+	rm -rf .venv dist build demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(INSTALLED): requirements-dev.lock pyproject.toml tools/setup.sh
+	@tools/setup.sh packages
+	@touch $@
+
+$(READY): $(INSTALLED) conf/spark/local.conf
+	@tools/setup.sh java
+	@touch $@

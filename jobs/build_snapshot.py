@@ -1,0 +1,58 @@
+r"""Judge every post and commit one version of a dataset; the answer is the last line on stdout, as JSON.
+
+spark-submit --properties-file conf/spark/local.conf --py-files dist/corpus.zip jobs/build_snapshot.py uk-social \
+  --source conf/sources/uk-social.toml --policy conf/policies/uk-social.toml --cutoff 2026-11-20T00:00:00Z \
+  --warehouse warehouse --key ~/.config/corpus/uk-social.key
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from corpus.arguments import gate_off, instant
+from corpus.build import BuildRequest, Built, build
+from corpus.errors import CorpusError
+from corpus.policy import read_policy
+from corpus.progress import shown_progress
+from corpus.session import submitted_session
+from corpus.sources import read_source
+
+
+def main(argv: list[str]) -> int:
+    """Runs the job; 0, or the exit code of what is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset")
+    for name in ("--source", "--policy", "--warehouse", "--key"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--cutoff", required=True, help="with a zone, as 2026-11-20T00:00:00Z")
+    parser.add_argument("--build-id", help="the same id again builds nothing new")
+    parser.add_argument("--override", action="append", default=[], metavar="GATE=REASON")
+    try:
+        with shown_progress():
+            request = as_request(parser.parse_args(argv))
+            print(answer(build(submitted_session(f"corpus build {request.dataset}"), request)))
+    except CorpusError as mistake:
+        print(f"build_snapshot: {mistake}", file=sys.stderr)
+        return mistake.exit_code
+    return 0
+
+
+def as_request(said: argparse.Namespace) -> BuildRequest:
+    """What the arguments ask for, as of now."""
+    cutoff, gates = instant(said.cutoff, "--cutoff"), tuple(gate_off(each) for each in said.override)
+    made = (said.dataset, said.warehouse, read_source(said.source), read_policy(said.policy), cutoff)
+    return BuildRequest(*made, now=datetime.now(UTC), key_file=said.key, build_id=said.build_id, gates_off=gates)
+
+
+def answer(built: Built) -> str:
+    """The version that was made, and what became of the posts, as JSON."""
+    said = {name: getattr(built, name) for name in ("dataset", "version", "build_id", "was_there", "warnings")}
+    return json.dumps(said | {"funnel": built.statement["predicate"]["funnel"]}, sort_keys=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""Makes an invented UK world of people, posts and objections, the same for the same arguments, one folder per table.
+
+spark-submit --properties-file conf/spark/local.conf --py-files dist/corpus.zip jobs/synth.py --posts 20000 --out exports
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pyspark.sql import SparkSession
+
+from corpus import synth
+from corpus.arguments import instant
+from corpus.errors import CorpusError
+from corpus.session import require_contract
+
+
+def main(argv: Sequence[str]) -> int:
+    """The exit code: 0, or what the mistake says; a line per table on stdout, mistakes on stderr."""
+    asked = parser().parse_args(argv)
+    try:
+        as_of = instant(asked.as_of, "--as-of")
+        spark = require_contract(SparkSession.builder.appName("corpus synth").getOrCreate())
+        frames = synth.world(spark, posts=int(asked.posts), seed=asked.seed, as_of=as_of, wave=asked.wave)
+        written = synth.write_world(frames, asked.out, format=asked.format)
+    except CorpusError as mistake:
+        print(mistake, file=sys.stderr)
+        return mistake.exit_code
+    for table, rows in written.items():
+        print(f"{table}\t{rows}")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    described = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    described.add_argument("--posts", type=float, default=20_000, help="rows of the table of posts, 20000 to 1e9")
+    described.add_argument("--seed", type=int, default=1)
+    described.add_argument(
+        "--as-of", default="2026-11-20T00:00:00Z", help="the instant of the first export, with a zone"
+    )
+    described.add_argument("--wave", type=int, default=0, help="hours after the first export; each brings objections")
+    described.add_argument("--format", default="parquet", help=", ".join(synth.FORMATS))
+    described.add_argument("--out", required=True, help="a folder that holds nothing yet")
+    return described
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

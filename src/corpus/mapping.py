@@ -1,0 +1,216 @@
+"""From a source's columns to the contract's: each by a SQL expression, checked first; no value can stop a build."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, DecimalType, FractionalType, IntegralType
+
+from corpus import schemas
+from corpus.errors import SourceError, nearest
+from corpus.schemas import IDS, KEYS, input_columns
+
+ACCEPTED = {
+    "STRING": ("string", "integer"),
+    "ARRAY<STRING>": ("array of string", "array of integer", "array of void"),
+    "TIMESTAMP": ("timestamp", "timestamp_ntz", "date", "string"),
+    "DATE": ("date", "string"),
+    "DOUBLE": ("number", "integer", "string"),
+    "INT": ("integer", "string"),
+    "BIGINT": ("integer", "string"),
+    "BOOLEAN": ("boolean", "string"),
+}
+"""What a contract type is made from. An integer is no time (seconds? milliseconds?) and a timestamp no date (in which
+zone?): there the source says it with an expression."""
+
+FULL_DATE = r"^\s*\d{4}-\d{2}-\d{2}"
+"""Spark also reads '12:30' as today and '1990' as New Year's Day."""
+
+UNREPEATABLE = re.compile(
+    r"(?i)\b(now|rand\w*|uuid|monotonically_increasing_id)\b\s*\(|\bcurrent_(date|timestamp|timezone)\b|\blocaltimestamp\b"
+)
+"""What reads a clock or throws dice."""
+
+ALWAYS_KEPT = IDS | {"subject_type"}
+
+
+def mapped(rows: DataFrame, table: str, columns: Mapping[str, str], where: str) -> DataFrame:
+    """These rows as the contract's columns that the source has, not cast yet, beside the struct `source` of their own.
+
+    `columns` is contract column → SQL expression; one not listed is the column of the same name, if there is one.
+    One row in, one row out. Raises SourceError that names table, column and expression.
+    """
+    expressions = _expressions(rows, table, columns)
+    values = {name: F.expr(text).alias(name) for name, text in _parsed(expressions, table, where).items()}
+    _check_columns(rows, table, values, expressions, where)
+    return rows.select(*values.values(), F.struct("*").alias("source"))
+
+
+def fitted(rows: DataFrame, table: str) -> dict[str, Column]:
+    """Each mapped column in its contract type; a value that does not fit is null."""
+    return {c.name: _as_type(c, kind) for c, kind in _mapped_columns(rows, table)}
+
+
+def misfits(rows: DataFrame, table: str) -> Column:
+    """The names of the columns whose value does not fit its contract type, as an array; empty if all do."""
+    lost = [
+        F.when(F.col(c.name).isNotNull() & _as_type(c, kind).isNull(), F.lit(c.name))
+        for c, kind in _mapped_columns(rows, table)
+        if _may_not_fit(c.type, kind)
+    ]
+    return F.array_compact(F.array(*lost)) if lost else F.array().cast("ARRAY<STRING>")
+
+
+def only_excluding(rows: DataFrame, table: str) -> DataFrame:
+    """The mapped rows in contract types, where a row with a value that does not fit keeps its ids alone.
+
+    A null `deleted_at` would else let a post in whose deletion could not be read; a row of nulls can only exclude.
+    """
+    fits = F.size(misfits(rows, table)) == 0
+    typed = fitted(rows, table)
+    return rows.select(
+        *((column if name in ALWAYS_KEPT else F.when(fits, column)).alias(name) for name, column in typed.items())
+    )
+
+
+@contextmanager
+def naming(what: str, expression: str, known: Sequence[str]) -> Iterator[None]:
+    """Turns Spark's complaint about an expression into a SourceError that says where it stands and what there is."""
+    try:
+        yield
+    except (ParseException, AnalysisException) as wrong:
+        raise SourceError(f"{what} = `{expression}` {_complaint(wrong, known)}") from None
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turns what Spark says of unreadable data into a SourceError that names the file, or the way out."""
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as broken:
+        raise SourceError(f"{what} cannot be read. {plainly(broken)}") from None
+
+
+def plainly(broken: Exception) -> str:
+    """What is wrong and what to do, from an error of Spark and its causes; never a value of the data."""
+    causes = _causes(broken)
+    file = next((found[1] for text in causes if (found := re.search(r"reading file (\S+?)\.\s", text))), None)
+    if file:
+        return f"The file {file} is damaged, half-written or laid out otherwise: {_first_line(causes[-1])} Replace it."
+    codes = re.findall(r"\[([A-Z_]+(?:\.[A-Z_]+)?)\]", causes[0])
+    if codes and codes[0].startswith((
+        "CAST_",
+        "CANNOT_PARSE",
+        "ARITHMETIC",
+        "DIVIDE",
+        "NUMERIC",
+        "INVALID_ARRAY",
+        "INVALID_FRACTION",
+    )):
+        return (
+            f"An expression met a value that it cannot take ({codes[0]}); use try_cast, try_to_timestamp or the like."
+        )
+    return _first_line(causes[0])
+
+
+def _expressions(rows: DataFrame, table: str, columns: Mapping[str, str]) -> dict[str, str]:
+    own = {name.casefold(): f"`{name}`" for name in rows.columns}
+    known = {c.name: columns.get(c.name, own.get(c.name)) for c in input_columns(table)}
+    for key in KEYS[table]:
+        if not known[key]:
+            raise SourceError(
+                f"{table} has no {key}, which every row of {table} is known by: map it under [{table}.columns]. "
+                f"The source's columns are: {', '.join(rows.columns)}."
+            )
+    return {name: text for name, text in known.items() if text}
+
+
+def _parsed(expressions: dict[str, str], table: str, where: str) -> dict[str, str]:
+    """The expressions, once each of them parses by itself and reads no clock and no dice."""
+    for name, text in expressions.items():
+        with naming(f"{where}: {table}.{name}", text, ()):
+            F.expr(text)
+        if found := UNREPEATABLE.search(text):
+            raise SourceError(
+                f"{where}: {table}.{name} = `{text}` uses {found[0].strip('( ')}, which gives another value at each "
+                "reading; write a constant, or a column of the source."
+            )
+    return expressions
+
+
+def _check_columns(
+    rows: DataFrame, table: str, values: dict[str, Column], expressions: dict[str, str], where: str
+) -> None:
+    try:
+        types = {f.name: f.dataType for f in rows.select(*values.values()).schema}
+    except AnalysisException:
+        for name, column in values.items():
+            with naming(f"{where}: {table}.{name}", expressions[name], rows.columns):
+                rows.select(column)
+        raise
+    for c in input_columns(table):
+        if c.name in types and not _accepts(c.type, _kind(types[c.name])):
+            raise SourceError(
+                f"{where}: {table}.{c.name} = `{expressions[c.name]}` is {types[c.name].simpleString().upper()}, where "
+                f"the contract has {c.type} (made from {' or '.join(ACCEPTED[c.type])}). Say under "
+                f"[{table}.columns] by an expression how to make one from the other."
+            )
+
+
+def _complaint(wrong: PySparkException, known: Sequence[str]) -> str:
+    code, said = wrong.getCondition() or "", wrong.getMessageParameters() or {}
+    if code == "PARSE_SYNTAX_ERROR":
+        return f"does not parse: the mistake is at or near {said['error']}."
+    if code.startswith("UNRESOLVED_COLUMN"):
+        name = said["objectName"].strip("`")
+        return f"names `{name}`, which is not there{nearest(name, known)}. The columns are: {', '.join(known)}."
+    return f"is not understood: {_first_line(str(wrong))}"
+
+
+def _first_line(message: str) -> str:
+    return re.split(r" SQLSTATE|;? line \d|\n", message.strip())[0].rstrip(".") + "."
+
+
+def _causes(broken: Exception) -> list[str]:
+    """The messages of an error and of its causes, the outermost first."""
+    found, cause = [], getattr(broken, "java_exception", None) or getattr(broken, "_origin", None)
+    while cause is not None:
+        found.append(str(cause.getMessage() or cause.getClass().getSimpleName()))
+        cause = cause.getCause()
+    return found or [str(broken)]
+
+
+def _mapped_columns(rows: DataFrame, table: str) -> list[tuple[schemas.Column, str]]:
+    """The contract's columns that these rows have, with the kind of value that each holds."""
+    kinds = {f.name: _kind(f.dataType) for f in rows.schema}
+    return [(c, kinds[c.name]) for c in input_columns(table) if c.name in kinds]
+
+
+def _as_type(column: schemas.Column, kind: str) -> Column:
+    value = F.col(column.name)
+    if column.type in ("TIMESTAMP", "DATE") and kind == "string":
+        return F.when(value.rlike(FULL_DATE), value.try_cast(column.type))
+    return value.try_cast(column.type)
+
+
+def _kind(found: DataType) -> str:
+    if isinstance(found, ArrayType):
+        return f"array of {_kind(found.elementType)}"
+    if isinstance(found, IntegralType) or (isinstance(found, DecimalType) and found.scale == 0):
+        return "integer"
+    return "number" if isinstance(found, FractionalType) else found.typeName()
+
+
+def _accepts(target: str, kind: str) -> bool:
+    return kind in ("void", *ACCEPTED[target])
+
+
+def _may_not_fit(target: str, kind: str) -> bool:
+    """Whether a value of this kind can fail to become the target, not only the kind as a whole."""
+    return (kind == "string" and target != "STRING") or (kind == "integer" and target in ("INT", "BIGINT"))

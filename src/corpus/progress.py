@@ -1,0 +1,96 @@
+"""What a long command is doing, drawn on stderr: silent until the command line turns it on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+# ruff: noqa: PLC0415 (rich is loaded only where something is drawn)
+
+_console: ContextVar[Console | None] = ContextVar("progress", default=None)
+_depth: ContextVar[int] = ContextVar("depth", default=0)
+_LEVELS = 2
+
+
+@contextmanager
+def shown_progress() -> Iterator[None]:
+    """Within this, steps are drawn on stderr."""
+    from rich.console import Console
+
+    before = _console.set(Console(stderr=True, highlight=False))
+    try:
+        yield
+    finally:
+        _console.reset(before)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """A part of the work worth naming: on a terminal it moves while it lasts; one line stays when it ends.
+
+    Of steps inside a step inside a step, a line stays only of those that fail.
+    """
+    console, depth = _console.get(), _depth.get()
+    if console is None:
+        yield
+        return
+    started, mark = time.monotonic(), "✗"
+    within, live = _depth.set(depth + 1), _drawn(console, title, started)
+    try:
+        yield
+        mark = "✓"
+    finally:
+        _depth.reset(within)
+        with suppress(Exception):
+            if live:
+                live.stop()
+            if depth < _LEVELS or mark == "✗":
+                line = f"{'  ' * depth}{mark} {title}  {time.monotonic() - started:.1f} s"
+                console.print(line, markup=False, soft_wrap=True)
+
+
+def _drawn(console: Console, title: str, started: float) -> Live | None:
+    """The moving line, redrawn by a thread of its own; None where there is no terminal."""
+    if not console.is_terminal:
+        return None
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    spinner = Spinner("dots")
+
+    def line() -> Spinner:
+        spinner.update(text=f"{title}  {time.monotonic() - started:.0f} s{_tasks()}".replace("[", r"\["))
+        return spinner
+
+    with suppress(Exception):
+        live = Live(
+            console=console,
+            get_renderable=line,
+            refresh_per_second=5,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        live.start()
+        return live
+    return None
+
+
+def _tasks() -> str:
+    """How many tasks of the running Spark stages are done, or nothing where no Spark runs."""
+    with suppress(Exception):
+        tracker = sys.modules["pyspark"].SparkContext._active_spark_context.statusTracker()  # noqa: SLF001 (looks without starting one)
+        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        tasks = [(stage.numCompletedTasks, stage.numTasks) for stage in stages if stage]
+        if tasks:
+            return f"  {sum(n for n, _ in tasks)}/{sum(n for _, n in tasks)} tasks"
+    return ""

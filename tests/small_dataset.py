@@ -1,0 +1,159 @@
+"""A dataset of a few posts, written by real Delta in the layout of docs/dataset.md, for tests of reading."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from corpus.reasons import Reason, mask_of, reasons_in
+
+SNAPSHOT = pa.schema([
+    ("doc_id", pa.string()), ("text", pa.string()), ("platform", pa.string()), ("surface", pa.string()),
+    ("lang", pa.string()), ("created_on", pa.date32()), ("chars", pa.int32()), ("copies", pa.int64()),
+    ("bucket", pa.int32()),
+])  # fmt: skip
+MEMBERS = pa.schema([
+    ("doc_id", pa.string()), ("post_id", pa.string()), ("account_id", pa.string()), ("role", pa.string()),
+    ("bucket", pa.int32()), ("build_id", pa.string()),
+])  # fmt: skip
+EXCLUSIONS = pa.schema([
+    ("post_id", pa.string()), ("account_id", pa.string()), ("reasons", pa.int64()), ("primary_reason", pa.string()),
+    ("kept_instead", pa.string()), ("similarity", pa.float64()), ("bucket", pa.int32()), ("build_id", pa.string()),
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Out:
+    """Why a post is left out."""
+
+    reasons: tuple[Reason, ...]
+    kept_instead: str | None = None
+
+
+def doc_id(post_id: str) -> str:
+    return sha256(post_id.encode()).hexdigest()[:32]
+
+
+def empty(folder: Path) -> None:
+    """Version 0, and empty side tables."""
+    DeltaTable.create(str(folder / "snapshot"), SNAPSHOT)
+    for table, schema in {"members": MEMBERS, "exclusions": EXCLUSIONS}.items():
+        DeltaTable.create(str(folder / table), schema, partition_by=["build_id"])
+
+
+def build(folder: Path, kept: dict[str, str], out: dict[str, Out], sealed: bool = True) -> int:
+    """One more version that keeps these texts and leaves those posts out; returns its number."""
+    number = DeltaTable(folder / "snapshot").version() + 1
+    build_id = f"build-{number}"
+    documents = [_document(post, text) for post, text in kept.items()]
+    authors = [_member(post, build_id) for post in kept]
+    _write(folder / "exclusions", EXCLUSIONS, [_exclusion(post, o, build_id) for post, o in out.items()], "append")
+    _write(folder / "members", MEMBERS, authors, "append")
+    _write(
+        folder / "snapshot", SNAPSHOT, documents, "overwrite", json.dumps({"build_id": build_id, "intent": "0" * 64})
+    )
+    if sealed:
+        place = folder / f"evidence/statements/{number:020d}.json"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(statement(folder.name, number, build_id, len(kept), out)))
+    return number
+
+
+def maintain(folder: Path) -> int:
+    """One more version that no build made."""
+    table = DeltaTable(folder / "snapshot")
+    table.alter.set_table_properties({"delta.appendOnly": "false"})
+    return int(DeltaTable(folder / "snapshot").version())
+
+
+def _write(path: Path, schema: pa.Schema, rows: list[dict[str, Any]], mode: Any, said: str | None = None) -> None:
+    metadata = CommitProperties(custom_metadata={"userMetadata": said}) if said else None
+    write_deltalake(str(path), pa.Table.from_pylist(rows, schema), mode=mode, commit_properties=metadata)
+
+
+def _document(post: str, text: str) -> dict[str, Any]:
+    said = {"platform": "facebook", "surface": "post", "lang": "en-GB", "created_on": date(2026, 5, 1)}
+    return {"doc_id": doc_id(post), "text": text, "chars": len(text), "copies": 1, "bucket": 0, **said}
+
+
+def _member(post: str, build_id: str) -> dict[str, Any]:
+    who = {"account_id": f"account of {post}", "role": "author", "bucket": 0}
+    return {"doc_id": doc_id(post), "post_id": post, "build_id": build_id, **who}
+
+
+def _exclusion(post: str, out: Out, build_id: str) -> dict[str, Any]:
+    mask = mask_of(out.reasons)
+    said = {"post_id": post, "account_id": f"account of {post}", "similarity": None, "bucket": 0, "build_id": build_id}
+    why = {"reasons": mask, "primary_reason": reasons_in(mask)[0].name, "kept_instead": out.kept_instead}
+    return said | why
+
+
+def statement(dataset: str, number: int, build_id: str, kept: int, out: dict[str, Out]) -> dict[str, Any]:
+    first = Counter(reasons_in(mask_of(each.reasons))[0].name for each in out.values())
+    wherever = Counter(reason.name for each in out.values() for reason in each.reasons)
+    counts = {"posts": kept + len(out), "kept": kept, "excluded": len(out)}
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": f"{dataset}@{number}", "digest": {"sha256": "d" * 64}}],
+        "predicateType": "urn:corpus:training-snapshot:v1",
+        "predicate": {
+            "dataset": dataset, "version": str(number), "build_id": build_id, "base_version": str(number - 1),
+            "cutoff": f"2026-11-{number:02d}T00:00:00Z", "now": f"2026-11-{number:02d}T01:00:00Z",
+            "released_at": f"2026-11-{number:02d}T02:00:00Z",
+            "policy": {"name": "uk-social", "digest": "a" * 64, "values": {
+                "rules_off": [{"rule": "ACCOUNT_PRIVATE", "because": "the forum has no private accounts"}],
+            }},
+            "code": {"version": "0.1.0", "digest": "c" * 64},
+            "inputs": [{"table": "posts", "location": "inputs/posts", "id": "t1", "version": "5",
+                        "schema_digest": "5" * 64, "rows": "20000", "committed_at": "2026-11-01T00:00:00Z",
+                        "opens_until": "2026-11-08T00:00:00Z"}],
+            "gates": [
+                {"gate": "GOVERNANCE_MISSING", "outcome": "passed", "figures": {}, "because": None},
+                {"gate": "FEED_STALE", "outcome": "overridden", "figures": {}, "because": "it is down for repairs"},
+            ],
+            "not_judged": ["NEAR_DUPLICATE"], "without_data": ["ACCOUNT_PRIVATE"],
+            "funnel": {key: str(n) for key, n in counts.items()} | {
+                "primary": {name: str(n) for name, n in first.items()},
+                "any": {name: str(n) for name, n in wherever.items()},
+            },
+            "snapshot": {"rows": str(kept), "digest": "d" * 64, "bucket_bits": "4"},
+            "intent": "0" * 64,
+        },
+    }  # fmt: skip
+
+
+HOSTILE_ID = "p'; DROP TABLE m; -- 100% \\ \x1b[31m"
+HOSTILE_TEXT = "a tram in Leeds \x1b]0;owned\x07\x1b[2J\u202e \u009b31m [bold]not bold[/bold]\nsecond line"
+
+
+def small_dataset(warehouse: Path) -> Path:
+    """Six versions of `uk-social`: 1, 3 and 4 are builds, 2 is maintenance, 5 has no statement."""
+    folder = warehouse / "uk-social"
+    empty(folder)
+    dup = (Reason.EXACT_DUPLICATE,)
+    build(
+        folder,
+        {"p1": "rain", "p2": "tea", "p3": "queue", HOSTILE_ID: HOSTILE_TEXT},
+        {"p4": Out(dup, "p3"), "p5": Out((Reason.NOT_PUBLIC, Reason.DELETED))},
+    )
+    maintain(folder)
+    build(
+        folder,
+        {"p2": "tea", "p4": "queue", "p5": "bus", "p6": "scone"},
+        {"p1": Out((Reason.OBJECTED, Reason.DELETED)), HOSTILE_ID: Out((Reason.OBJECTED_LINKED,))},
+    )
+    build(
+        folder,
+        {"p4": "queue", "p5": "bus", "p7": "scone"},
+        {"p2": Out(dup, "p5"), "p6": Out(dup, "p7"), "p1": Out((Reason.OBJECTED,))},
+    )
+    build(folder, {"p7": "scone"}, {}, sealed=False)
+    return folder

@@ -1,0 +1,80 @@
+"""The documentation does what it says: its commands print what stands there, its code runs, its links lead to files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+from pyspark.sql import SparkSession
+
+from corpus.cli import app
+from tests.small_dataset import small_dataset
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+READING = ROOT / "docs/reading.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [code for kind, code in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def commands(page: Path) -> list[str]:
+    """The `corpus …` commands that a page shows for typing."""
+    shown = "\n".join(blocks(page, "console") + blocks(page, "sh") + blocks(page, "bash")).replace("\\\n", " ")
+    return [line.removeprefix("$ ") for line in shown.splitlines() if re.match(r"(\$ )?(\S*/)?corpus ", line)]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the small dataset where the demo's would be."""
+    folder = tmp_path_factory.mktemp("docs")
+    small_dataset(folder / "demo/warehouse")
+    return folder
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "A TIME", text)
+
+
+@pytest.mark.parametrize("block", blocks(READING, "console"))
+def test_reading_md_shows_what_the_commands_print(demo: Path, block: str) -> None:
+    command, _, expected = block.partition("\n")
+    assert command.startswith("$ corpus ")
+    python = [sys.executable, "-c", "from corpus.cli import main; main()", *shlex.split(command)[2:]]
+    environment = os.environ | {"CORPUS_WAREHOUSE": str(demo / "demo/warehouse")}
+    done = subprocess.run(python, capture_output=True, text=True, check=True, env=environment)
+    assert without_times(done.stdout).startswith(without_times(expected))
+
+
+def test_reading_md_holds_code_that_runs(spark: SparkSession, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(demo)
+    names: dict[str, object] = {"spark": spark}
+    for code in blocks(READING, "python"):
+        exec(code.replace("demo/", f"{demo}/demo/"), names)
+    assert names["verdict"].reasons == ["OBJECTED", "DELETED"]  # type: ignore[attr-defined]
+    assert len(names["texts"]) == 4  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_the_docs_exist_with_their_options(page: Path) -> None:
+    group = typer.main.get_command(app)
+    for command in commands(page):
+        name, *arguments = shlex.split(command, comments=True)[1:]
+        known = {option for parameter in group.commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
+        used = {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}
+        assert used <= known | {"--help"}, command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_in_the_docs_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing

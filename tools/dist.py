@@ -1,0 +1,71 @@
+"""Packs what a job takes to a cluster into dist/: corpus.zip (--py-files) and corpus-deps.tar.gz (--archives …#deps).
+
+The libraries are those of requirements.lock as they stand in this environment, without Spark itself: they fit machines
+with the same Python version, system and processor. The same environment gives the same archives.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import tarfile
+from importlib.metadata import PackageNotFoundError, PackagePath, distribution
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+ROOT = Path(__file__).parent.parent
+DIST = ROOT / "dist"
+ON_THE_CLUSTER = {"pyspark", "py4j", "colorama"}
+
+
+def pack_package(folder: Path = DIST) -> Path:
+    """The package alone, importable as it is."""
+    out = folder / "corpus.zip"
+    with ZipFile(out, "w", ZIP_DEFLATED) as pack:
+        for path in sorted((ROOT / "src/corpus").rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                entry = ZipInfo(path.relative_to(ROOT / "src").as_posix())
+                entry.external_attr = 0o644 << 16
+                pack.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
+    return out
+
+
+def pack_libraries(folder: Path = DIST) -> Path:
+    """Every locked library with all its files."""
+    out = folder / "corpus-deps.tar.gz"
+    files = {str(file): Path(str(file.locate())) for name in locked_libraries() for file in _files(name)}
+    with (
+        out.open("wb") as raw,
+        gzip.GzipFile("", "wb", 4, raw, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as pack,
+    ):
+        for name, path in sorted(files.items()):
+            _add(pack, name, path.read_bytes())
+    return out
+
+
+def locked_libraries() -> list[str]:
+    """The names in requirements.lock that this environment has and a cluster with Spark has not."""
+    names = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    return sorted(set(names) - ON_THE_CLUSTER)
+
+
+def _files(name: str) -> list[PackagePath]:
+    try:
+        listed = distribution(name).files or []
+    except PackageNotFoundError:
+        raise SystemExit(f"make dist: {name} is in requirements.lock but not installed; run make setup.") from None
+    return [file for file in listed if ".." not in file.parts and "__pycache__" not in file.parts]
+
+
+def _add(pack: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o644
+    pack.addfile(entry, BytesIO(content))
+
+
+if __name__ == "__main__":
+    DIST.mkdir(exist_ok=True)
+    for made in (pack_package(), pack_libraries()):
+        print(f"{made.relative_to(ROOT)}  {made.stat().st_size / 1e6:.1f} MB")
