@@ -1,6 +1,6 @@
-"""Makes an invented UK world of people, posts and objections, the same for the same arguments, one folder per table.
+"""Make an invented UK world of people, posts and objections, the same for the same arguments, one folder per table.
 
-spark-submit --properties-file conf/spark/local.conf --py-files dist/corpus.zip jobs/synth.py --posts 20000 --out exports
+spark-submit --properties-file conf/spark/local.conf --py-files dist/corpus.zip jobs/synth.py --out exports --posts 2e4
 """
 
 from __future__ import annotations
@@ -9,24 +9,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pyspark.sql import SparkSession
-
 from corpus import synth
 from corpus.arguments import instant
 from corpus.errors import CorpusError
-from corpus.session import require_contract
+from corpus.session import submitted_session
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, or what the mistake says; a line per table on stdout, mistakes on stderr."""
     asked = parser().parse_args(argv)
     try:
         as_of = instant(asked.as_of, "--as-of")
-        spark = require_contract(SparkSession.builder.appName("corpus synth").getOrCreate())
+        spark = submitted_session("corpus synth")
         frames = synth.world(spark, posts=int(asked.posts), seed=asked.seed, as_of=as_of, wave=asked.wave)
         written = synth.write_world(frames, asked.out, format=asked.format)
     except CorpusError as mistake:
-        print(mistake, file=sys.stderr)
+        print(f"synth: {mistake}", file=sys.stderr)
         return mistake.exit_code
     for table, rows in written.items():
         print(f"{table}\t{rows}")
@@ -48,4 +46,4 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -28,12 +28,24 @@ LAYERS = [
     "sources files arrivals mapping",
     "rules verdicts staging inputs keys local_time text text_html keyed arguments session",
     "policy progress java",
-    "reasons schemas",
+    "config reasons schemas",
     "errors",
 ]
 """Who may import whom: a module uses its own row and those below."""
 
-READERS = ["cli", "query", "versions", "render", "progress", "arguments", "policy", "reasons", "schemas", "errors"]
+READERS = [
+    "cli",
+    "query",
+    "versions",
+    "render",
+    "progress",
+    "arguments",
+    "policy",
+    "config",
+    "reasons",
+    "schemas",
+    "errors",
+]
 """What answers without a JVM."""
 
 BITS = """

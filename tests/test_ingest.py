@@ -18,8 +18,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from corpus.arrivals import OUTCOMES, as_arriving, as_held, with_outcome
-from corpus.errors import ConfigError, SourceError
-from corpus.ingest import Counted, ingest
+from corpus.errors import ConfigError, Conflict, SourceError
+from corpus.ingest import Counted, _carried_out, _planned, ingest
 from corpus.schemas import KEYS
 from corpus.sources import Place, Source, pin, read_inputs
 
@@ -205,6 +205,18 @@ def test_a_source_without_files_has_nothing_to_ingest(spark: SparkSession) -> No
     in_place = {table: {"path": "x"} for table in ("posts", "profiles", "objections")}
     with pytest.raises(ConfigError, match="has no files to ingest"):
         ingest(spark, Source.model_validate({"name": "s", **in_place}))
+
+
+def test_another_ingest_in_between_is_a_conflict_and_loses_nothing(spark: SparkSession, folder: Path) -> None:
+    source = source_of(folder)
+    planned = _planned(spark, source, "posts")
+    write_lines(folder / "posts", [POST | {"recorded_at": "2026-01-02T00:00:00Z"}])
+    ingest(spark, source)
+    with pytest.raises(
+        Conflict, match=r"store/posts went from version None to 1 while files were read\. Run the ingest"
+    ):
+        _carried_out(spark, source, planned)
+    assert [row.recorded_at.day for row in stored(spark, folder, "posts").collect()] == [2]
 
 
 # The meaning of an ingest, row by row: a slow, plain oracle.

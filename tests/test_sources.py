@@ -118,7 +118,7 @@ WRONG = {
     "not ingested": ({"posts": 'files = "x"\nformat = "csv"'}, "made of files. Run `corpus ingest` on it first"),
     "no such column": (
         {"columns": 'text = "lower(bdy)"'},
-        r"posts.text = `lower\(bdy\)` names `bdy`, which is not there \(did you mean 'body'\?\)\. The columns are: id, a",
+        r"posts.text = `lower\(bdy\)` names `bdy`, which is not there \(did you mean 'body'\?\)\. The columns are: i",
     ),
     "does not parse": (
         {"columns": 'text = "lower(body"'},
@@ -135,8 +135,11 @@ WRONG = {
     ),
     "a clock": (
         {"columns": 'recorded_at = "current_timestamp()"'},
-        "uses current_timestamp, which gives another value",
+        "uses `current_timestamp`, which may give another value",
     ),
+    "a table that is not pinned": ({"columns": 'lang = "(SELECT max(author) FROM t)"'}, r"lang = .* uses `\(SELECT`"),
+    "an aggregate": ({"columns": 'lang = "max(author)"'}, "the expressions of posts do not go together"),
+    "an empty expression": ({"columns": 'lang = ""'}, "posts.lang = `` is not understood"),
     "no key": (
         {"columns": "", "profiles": "", "more": '[links]\npath = "{lake}/profiles"'},
         "links has no link_group_id",

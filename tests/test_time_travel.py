@@ -11,7 +11,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from corpus import snapshot
-from corpus.policy import as_policy, read_toml
+from corpus.config import read_toml
+from corpus.policy import as_policy
 from corpus.schemas import SNAPSHOT
 from tests.vectors.worlds import UK_SOCIAL
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from corpus.config import validated
 from corpus.errors import ConfigError, nearest
-from corpus.policy import GATES, GateOff, validated
+from corpus.policy import GATES, GateOff
 
 
 def conf_file(kind: str, name: str) -> Path:

@@ -192,8 +192,9 @@ def _commit(
                 f"{request.dataset} moved from version {base} to {newest} while this build ran; it was made for "
                 f"version {base}. Nothing was committed. Run it again."
             )
-        snapshot.commit(documents, folder, intent)
-        made = snapshot.committed(spark, folder, intent)
+        said = snapshot.Said(build_id, digest_of(intent))
+        snapshot.commit(documents, folder, said)
+        made = snapshot.committed(spark, folder, said, base + 1, int(intent["snapshot"]["rows"]))
         statement = as_statement(intent, made.version, made.released_at)
         write_document(statement_path(folder, made.version), statement)
         snapshot.sweep(spark, folder)

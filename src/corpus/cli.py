@@ -283,8 +283,9 @@ def _for_small_data(settings: Path) -> dict[str, str]:
 
 
 def _silence_pyspark() -> None:
-    """Keeps pyspark from printing each error as JSON with its Java trace, also those answered in a sentence."""
-    from pyspark.logger import PySparkLogger
+    """Keeps pyspark from printing warnings, and errors with their Java trace that are answered in a sentence."""
+    import logging
+    import warnings
 
-    for kind in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
-        PySparkLogger.getLogger(kind).disabled = True
+    logging.disable(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"pyspark\.")

@@ -115,7 +115,7 @@ def _write_policy(path: Path) -> None:
 
 def _write_source(folder: Path, exports: Path) -> Path:
     """A source file that says where the newest export is, and where ingest keeps its tables."""
-    lines = ['name = "uk-social-demo"', f"store = {json.dumps(str(folder / 'inputs'))}", 'archive = "people"']
+    lines = ['name = "uk-social-demo"', f"store = {json.dumps(str(folder / 'inputs'))}"]
     for table in INPUTS:
         lines += ["", f"[{table}]", f"files = {json.dumps(str(exports / table))}", 'format = "parquet"']
     (folder / "source.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from corpus.inputs import comparable
-from corpus.mapping import fitted, mapped, misfits, naming, reading
+from corpus.mapping import fitted, mapped, misfits, only_where, reading
 from corpus.schemas import KEYS, input_columns
 from corpus.sources import Place, Source
 
@@ -43,12 +43,9 @@ def _read_place(spark: SparkSession, source: Source, table: str, place: Place) -
     what = f"The source {source.name}, [{table}]"
     with reading(f"{what}: {', '.join(place.files)}"):
         rows = _read_files(spark, table, place)
-    if place.where:
-        with naming(f"{what}: {table}.where", place.where, rows.columns):
-            # A malformed record has nothing that a condition could judge; it goes on, to be quarantined.
-            rows = rows.where(
-                F.expr(place.where) | (F.col(MALFORMED).isNotNull() if MALFORMED in rows.columns else F.lit(False))
-            )
+    # A malformed record has nothing that a condition could judge; it goes on, to be quarantined.
+    malformed = F.col(MALFORMED).isNotNull() if MALFORMED in rows.columns else None
+    rows = only_where(rows, place.where, f"{what}: {table}", always=malformed)
     return mapped(rows, table, place.columns, what).transform(_as_rows, table)
 
 

@@ -33,11 +33,16 @@ FULL_DATE = r"^\s*\d{4}-\d{2}-\d{2}"
 """Spark also reads '12:30' as today and '1990' as New Year's Day."""
 
 UNREPEATABLE = re.compile(
-    r"(?i)\b(now|rand\w*|uuid|monotonically_increasing_id)\b\s*\(|\bcurrent_(date|timestamp|timezone)\b|\blocaltimestamp\b"
+    r"(?i)\b(now|rand\w*|uuid|monotonically_increasing_id)\b\s*\(|\b(current_(date|timestamp|timezone)|localtimestamp)\b"
+    r"|\(\s*select\b"
 )
-"""What reads a clock or throws dice."""
+"""What reads a clock, throws dice, or looks into a table of which no version is pinned."""
 
-ALWAYS_KEPT = IDS | {"subject_type"}
+ALWAYS_KEPT = IDS | {"subject_type", "email_hash"}
+"""Whom a row is about; the rest of a row that does not fit is null."""
+
+BAD_VALUE = ("CAST_", "CANNOT_PARSE", "ARITHMETIC", "DIVIDE", "NUMERIC", "INVALID_ARRAY", "INVALID_FRACTION")
+"""How Spark's names for what an expression does with a value that it cannot take begin."""
 
 
 def mapped(rows: DataFrame, table: str, columns: Mapping[str, str], where: str) -> DataFrame:
@@ -47,9 +52,20 @@ def mapped(rows: DataFrame, table: str, columns: Mapping[str, str], where: str) 
     One row in, one row out. Raises SourceError that names table, column and expression.
     """
     expressions = _expressions(rows, table, columns)
-    values = {name: F.expr(text).alias(name) for name, text in _parsed(expressions, table, where).items()}
+    for name, text in expressions.items():
+        with naming(f"{where}: {table}.{name}", text, rows.columns):
+            F.expr(text)
+    values = {name: F.expr(text).alias(name) for name, text in expressions.items()}
     _check_columns(rows, table, values, expressions, where)
     return rows.select(*values.values(), F.struct("*").alias("source"))
+
+
+def only_where(rows: DataFrame, where: str | None, what: str, always: Column | None = None) -> DataFrame:
+    """The rows for which a source's own condition holds, and those that are `always` wanted. Raises SourceError."""
+    if where is None:
+        return rows
+    with naming(f"{what}.where", where, rows.columns):
+        return rows.where(F.expr(where) if always is None else F.expr(where) | always)
 
 
 def fitted(rows: DataFrame, table: str) -> dict[str, Column]:
@@ -82,6 +98,12 @@ def only_excluding(rows: DataFrame, table: str) -> DataFrame:
 @contextmanager
 def naming(what: str, expression: str, known: Sequence[str]) -> Iterator[None]:
     """Turns Spark's complaint about an expression into a SourceError that says where it stands and what there is."""
+    if found := UNREPEATABLE.search(expression):
+        found_there = found[0].rstrip("( ")
+        raise SourceError(
+            f"{what} = `{expression}` uses `{found_there}`, which may give another value at each reading; write a "
+            "constant, or a column of the source."
+        )
     try:
         yield
     except (ParseException, AnalysisException) as wrong:
@@ -98,21 +120,13 @@ def reading(what: str) -> Iterator[None]:
 
 
 def plainly(broken: Exception) -> str:
-    """What is wrong and what to do, from an error of Spark and its causes; never a value of the data."""
+    """What is wrong and what to do, from an error of Spark and its causes."""
     causes = _causes(broken)
     file = next((found[1] for text in causes if (found := re.search(r"reading file (\S+?)\.\s", text))), None)
     if file:
         return f"The file {file} is damaged, half-written or laid out otherwise: {_first_line(causes[-1])} Replace it."
     codes = re.findall(r"\[([A-Z_]+(?:\.[A-Z_]+)?)\]", causes[0])
-    if codes and codes[0].startswith((
-        "CAST_",
-        "CANNOT_PARSE",
-        "ARITHMETIC",
-        "DIVIDE",
-        "NUMERIC",
-        "INVALID_ARRAY",
-        "INVALID_FRACTION",
-    )):
+    if codes and codes[0].startswith(BAD_VALUE):
         return (
             f"An expression met a value that it cannot take ({codes[0]}); use try_cast, try_to_timestamp or the like."
         )
@@ -123,25 +137,12 @@ def _expressions(rows: DataFrame, table: str, columns: Mapping[str, str]) -> dic
     own = {name.casefold(): f"`{name}`" for name in rows.columns}
     known = {c.name: columns.get(c.name, own.get(c.name)) for c in input_columns(table)}
     for key in KEYS[table]:
-        if not known[key]:
+        if known[key] is None:
             raise SourceError(
                 f"{table} has no {key}, which every row of {table} is known by: map it under [{table}.columns]. "
                 f"The source's columns are: {', '.join(rows.columns)}."
             )
-    return {name: text for name, text in known.items() if text}
-
-
-def _parsed(expressions: dict[str, str], table: str, where: str) -> dict[str, str]:
-    """The expressions, once each of them parses by itself and reads no clock and no dice."""
-    for name, text in expressions.items():
-        with naming(f"{where}: {table}.{name}", text, ()):
-            F.expr(text)
-        if found := UNREPEATABLE.search(text):
-            raise SourceError(
-                f"{where}: {table}.{name} = `{text}` uses {found[0].strip('( ')}, which gives another value at each "
-                "reading; write a constant, or a column of the source."
-            )
-    return expressions
+    return {name: text for name, text in known.items() if text is not None}
 
 
 def _check_columns(
@@ -149,11 +150,13 @@ def _check_columns(
 ) -> None:
     try:
         types = {f.name: f.dataType for f in rows.select(*values.values()).schema}
-    except AnalysisException:
+    except AnalysisException as wrong:
         for name, column in values.items():
             with naming(f"{where}: {table}.{name}", expressions[name], rows.columns):
                 rows.select(column)
-        raise
+        raise SourceError(
+            f"{where}: the expressions of {table} do not go together: {_first_line(str(wrong))}"
+        ) from None
     for c in input_columns(table):
         if c.name in types and not _accepts(c.type, _kind(types[c.name])):
             raise SourceError(

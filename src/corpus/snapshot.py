@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from corpus.errors import Conflict, EnvironmentFault
-from corpus.evidence.store import digest_of
 from corpus.keyed import keyed, with_key
 from corpus.policy import Policy
 from corpus.schemas import EXCLUSIONS, MEMBERS, SNAPSHOT, columns
@@ -31,6 +29,14 @@ AUTHORS_PER_BUCKET = 1000
 
 SIDE_TABLES = {"exclusions": EXCLUSIONS, "members": MEMBERS}
 STATISTICS = {"snapshot": "bucket,platform,surface,created_on", "exclusions": "bucket", "members": "bucket"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a commit says of itself: its build, and the SHA-256 of that build's intent."""
+
+    build_id: str
+    intent: str
 
 
 @dataclass(frozen=True)
@@ -161,17 +167,16 @@ def write_side_table(rows: DataFrame, dataset: Path, name: str, build_id: str, s
     )
 
 
-def commit(documents: DataFrame, dataset: Path, intent: dict[str, Any]) -> None:
+def commit(documents: DataFrame, dataset: Path, said: Said) -> None:
     """The one commit of a build. The transaction id is the build's, so that a retried write cannot commit twice."""
-    build_id = intent["build_id"]
     (
         documents
         .transform(_clustered, "doc_id")
         .write.format("delta")
         .mode("overwrite")
-        .option("txnAppId", build_id)
+        .option("txnAppId", said.build_id)
         .option("txnVersion", 1)
-        .option("userMetadata", json.dumps({"build_id": build_id, "intent": digest_of(intent)}, sort_keys=True))
+        .option("userMetadata", json.dumps({"build_id": said.build_id, "intent": said.intent}, sort_keys=True))
         .save(str(dataset / "snapshot"))
     )
 
@@ -194,13 +199,12 @@ def commit_of(spark: SparkSession, dataset: Path, build_id: str) -> Commit | Non
     return Commit(row["version"], _from_micros(row["micros"]), row["intent"]) if row else None
 
 
-def committed(spark: SparkSession, dataset: Path, intent: dict[str, Any]) -> Commit:
-    """The commit just made, if it is the next version, carries this intent and holds its rows. Raises Conflict."""
-    made = commit_of(spark, dataset, intent["build_id"])
-    version, rows = int(intent["base_version"]) + 1, int(intent["snapshot"]["rows"])
-    if made is None or made.version != version or made.intent != digest_of(intent):
+def committed(spark: SparkSession, dataset: Path, said: Said, version: int, rows: int) -> Commit:
+    """The commit just made, if it is this version, carries its intent and holds its rows. Raises Conflict."""
+    made = commit_of(spark, dataset, said.build_id)
+    if made is None or made.version != version or made.intent != said.intent:
         raise Conflict(
-            f"The commit of build {intent['build_id']} to {dataset.name} is not version {version} with its own intent: "
+            f"The commit of build {said.build_id} to {dataset.name} is not version {version} with its own intent: "
             f"found {made}. Another program writes to this table; stop it, and look at the table's history."
         )
     found = spark.read.format("delta").option("versionAsOf", version).load(str(dataset / "snapshot")).count()

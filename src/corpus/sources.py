@@ -19,10 +19,10 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from corpus.config import Part, read_toml, validated
 from corpus.errors import ConfigError, SourceError, nearest
 from corpus.inputs import Inputs, absent_columns, as_contract, conformed
-from corpus.mapping import mapped, naming, only_excluding, reading
-from corpus.policy import Part, read_toml, validated
+from corpus.mapping import mapped, only_excluding, only_where, reading
 from corpus.progress import step
 from corpus.schemas import INPUTS, input_columns
 from corpus.text_html import register_html_to_text
@@ -180,14 +180,6 @@ def find_delta(spark: SparkSession, place: Place) -> DeltaTable | None:
         if "DELTA_MISSING_DELTA_TABLE" in str(absent.getCondition()):
             return None
         raise
-
-
-def only_where(rows: DataFrame, where: str | None, what: str) -> DataFrame:
-    """The rows for which a source's own condition holds. Raises SourceError."""
-    if where is None:
-        return rows
-    with naming(f"{what}.where", where, rows.columns):
-        return rows.where(where)
 
 
 def _check(source: Source, table: str, place: Place, what: str) -> None:

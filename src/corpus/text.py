@@ -9,7 +9,7 @@ import regex
 import unicodedata2
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.types import StringType
 
 _NEITHER_LETTER_MARK_NOR_DIGIT = regex.compile(r"[^\p{L}\p{M}\p{Nd}]+")
@@ -31,7 +31,7 @@ def normal_form(text: str) -> str:
 def normalised(text: Column) -> Column:
     """The normal form of a text: natively for ASCII, by `normal_form` over Arrow for the rest; null stays null."""
     ascii_form = F.trim(F.lower(F.regexp_replace(text, "[^A-Za-z0-9]+", " ")))
-    other_form = arrow_udf(_normal_forms, StringType(), functionType=ArrowUDFType.SCALAR_ITER)
+    other_form = arrow_udf(_normal_forms, StringType())  # type: ignore[call-overload]  # stub: no iterators
     return F.when(is_ascii(text), ascii_form).otherwise(other_form(F.when(~is_ascii(text), text)))
 
 

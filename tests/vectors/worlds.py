@@ -17,8 +17,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
+from corpus.config import read_toml
 from corpus.inputs import Inputs, conformed
-from corpus.policy import Clock, Policy, as_policy, read_toml
+from corpus.policy import Clock, Policy, as_policy
 from corpus.schemas import IDS, INPUTS, PLACEHOLDER_IDS, input_columns
 
 VECTORS = Path(__file__).parent / "eligibility.yaml"

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from corpus.errors import ConfigError, nearest
 from corpus.inputs import as_contract
+from corpus.progress import step
 from corpus.synth import objections, people
 from corpus.synth import posts as content
 from corpus.synth.planted import DAY, HOUR, World, as_time, micros
@@ -58,7 +59,7 @@ def write_world(frames: dict[str, DataFrame], out: str | Path, *, format: str) -
         raise ConfigError(
             f"The folder {out} is not empty, and a world is only written into a new one: name another, or remove it."
         )
-    return {name: _write(frame, f"{out}/{name}", format) for name, frame in frames.items()}
+    return {name: _write(frame, name, str(out), format) for name, frame in frames.items()}
 
 
 def feeds(tables: dict[str, DataFrame], made: World) -> DataFrame:
@@ -128,10 +129,11 @@ def _holds_files(spark: SparkSession, folder: str) -> bool:
         raise
 
 
-def _write(frame: DataFrame, path: str, kind: str) -> int:
-    try:
-        frame.write.format(kind).mode("errorifexists").save(path)
-    except (Py4JJavaError, PySparkException) as failed:
-        raise ConfigError(f"{path} cannot be written: {str(failed).splitlines()[0]}") from None
-    reader = frame.sparkSession.read.format(kind)
-    return (reader if kind == "delta" else reader.schema(frame.schema)).load(path).count()  # Delta knows its own
+def _write(frame: DataFrame, name: str, out: str, kind: str) -> int:
+    with step(f"writing {name}"):
+        try:
+            frame.write.format(kind).mode("errorifexists").save(f"{out}/{name}")
+        except (Py4JJavaError, PySparkException) as failed:
+            raise ConfigError(f"{out}/{name} cannot be written: {str(failed).splitlines()[0]}") from None
+        reader = frame.sparkSession.read.format(kind)
+        return (reader if kind == "delta" else reader.schema(frame.schema)).load(f"{out}/{name}").count()

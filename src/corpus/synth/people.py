@@ -225,11 +225,10 @@ def _age(made: World) -> dict[str, Column]:
     usual = choice("day|" * 18 + "month|year", seed, "precision", account)
     exact = F.when(role.isin("young", "minor"), "day").otherwise(usual)
     guessed = F.when(share(seed, "guessed", account) < 0.1, below(40, seed, "guess", account) + 21)
+    odd = entry("day|day|day|day|day||decade", _oddity(made))
     return {
         "birth_date": birth_date(made),
-        "birth_precision": F.when(role == "ageless", entry("day|day|day|day|day||decade", _oddity(made))).otherwise(
-            exact
-        ),
+        "birth_precision": F.when(role == "ageless", odd).otherwise(exact),
         "age_estimate": F.when(role == "looks_young", below(5, seed, "guess", account) + 13).otherwise(guessed),
     }
 

@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from corpus.reasons import Reason
-from corpus.synth.phrases import below, entry, share
+from corpus.synth.phrases import MADE_OF, below, entry, share
 
 BLOCK = 1000
 SECOND = 1_000_000
@@ -29,9 +28,34 @@ CHAIN = 40
 """A chain of reshares begins anew after so many posts; those beyond 32 hops are too far from its end."""
 
 ELIGIBLE = "eligible"
-DEPENDS = ""
-"""Some posts of such an account are eligible and others are not."""
-Outcome = Reason | str
+as_time = F.timestamp_micros
+
+STEADFAST = (
+    "source",
+    "exact_copy",
+    "near_copy",
+    "objector_copy",
+    "viral_seed",
+    "reshare",
+    "reshare_of_reshare",
+    "chain",
+)
+"""Kinds whose author must stay eligible in all waves, for what is planted to be certain."""
+SOURCES = {
+    **dict.fromkeys(("exact_copy", "near_copy", "reshare"), "source"),
+    **dict.fromkeys(("objector_copy", "reshare_of_objector"), "objectors_words"),
+    "reshare_of_reshare": "reshare",
+    "third_reshare": "reshare_of_reshare",
+    "reshare_of_deleted": "deleted",
+}
+"""Kinds that copy or reshare a post of an earlier block, and that post's kind."""
+
+
+ROLE_AT = [role for role, (slots, *_) in MADE_OF["roles"].items() for _ in range(slots)]
+KIND_AT = [kind for kind, (slots, _) in MADE_OF["kinds"].items() for _ in range(slots)]
+KIND_OUTCOMES = "|".join(MADE_OF["kinds"][kind][1] for kind in KIND_AT)
+ROLE_OUTCOMES = "|".join("|".join(MADE_OF["roles"][role][half] for half in (1, -1)) for role in ROLE_AT)
+"""By slot, for the Facebook and then the Instagram account."""
 
 
 @dataclass(frozen=True)
@@ -72,118 +96,6 @@ class World:
 def micros(instant: datetime) -> int:
     """Microseconds since 1970."""
     return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-ROLES: tuple[tuple[str, int, Outcome, Outcome], ...] = (
-    ("steadfast", 150, ELIGIBLE, ELIGIBLE),
-    ("linked_calm", 10, ELIGIBLE, ELIGIBLE),
-    ("no_profile", 6, Reason.PROFILE_MISSING, Reason.PROFILE_MISSING),
-    ("twins", 1, Reason.PROFILE_CONFLICT, Reason.PROFILE_MISSING),
-    ("ageless", 10, Reason.AGE_UNKNOWN, Reason.AGE_UNKNOWN),
-    ("minor", 14, Reason.MINOR_AT_CUTOFF, Reason.MINOR_AT_CUTOFF),
-    ("young", 100, DEPENDS, DEPENDS),
-    ("looks_young", 6, Reason.AGE_CONFLICT, Reason.AGE_CONFLICT),
-    ("nowhere", 6, Reason.COUNTRY_UNKNOWN, Reason.COUNTRY_UNKNOWN),
-    ("abroad", 30, Reason.COUNTRY_OUT_OF_SCOPE, Reason.COUNTRY_OUT_OF_SCOPE),
-    ("moved", 6, Reason.COUNTRY_CHANGED, Reason.COUNTRY_CHANGED),
-    ("gone", 22, Reason.ACCOUNT_NOT_ACTIVE, Reason.ACCOUNT_NOT_ACTIVE),
-    ("page", 25, Reason.ACCOUNT_TYPE_UNSUPPORTED, Reason.ACCOUNT_TYPE_UNSUPPORTED),
-    ("private", 40, Reason.ACCOUNT_PRIVATE, Reason.ACCOUNT_PRIVATE),
-    ("untold", 12, Reason.NOTICE_NOT_DELIVERED, Reason.NOTICE_NOT_DELIVERED),
-    ("told_before", 6, Reason.NOTICE_SUPERSEDED, Reason.NOTICE_SUPERSEDED),
-    ("just_told", 14, Reason.WINDOW_OPEN, Reason.WINDOW_OPEN),
-    ("objector", 20, Reason.OBJECTED, Reason.OBJECTED),
-    ("objector_here", 3, Reason.OBJECTED, Reason.OBJECTED),
-    ("objector_person", 3, Reason.OBJECTED, Reason.OBJECTED),
-    ("objector_email", 3, Reason.OBJECTED, Reason.OBJECTED),
-    ("objector_instagram", 3, ELIGIBLE, Reason.OBJECTED),
-    ("objector_elsewhere", 4, ELIGIBLE, ELIGIBLE),
-    ("objector_to_ads", 5, ELIGIBLE, ELIGIBLE),
-    ("pending", 12, Reason.OBJECTION_PENDING, Reason.OBJECTION_PENDING),
-    ("rejected", 6, Reason.OBJECTION_REJECTED, Reason.OBJECTION_REJECTED),
-    ("cooling", 8, Reason.OBJECTION_WITHDRAWN_COOLING, Reason.OBJECTION_WITHDRAWN_COOLING),
-    ("cooled", 8, DEPENDS, DEPENDS),
-    ("unverified", 2, Reason.OBJECTED, Reason.OBJECTED),
-    ("linked", 6, Reason.OBJECTED, Reason.OBJECTED_LINKED),
-    ("unlinked", 3, Reason.OBJECTED, ELIGIBLE),
-    ("same_person", 6, Reason.OBJECTED, Reason.OBJECTED_SAME_PERSON),
-    ("erased", 8, Reason.ERASURE_REQUESTED, Reason.ERASURE_REQUESTED),
-    ("reported", 4, Reason.THIRD_PARTY_REQUEST, Reason.THIRD_PARTY_REQUEST),
-    ("plain", 438, ELIGIBLE, ELIGIBLE),
-)
-"""Role, pairs of accounts in 1,000, and what becomes of the Facebook and of the Instagram account's ordinary posts."""
-
-KINDS: tuple[tuple[str, int, Outcome], ...] = (
-    ("source", 20, ELIGIBLE),
-    ("objectors_words", 10, ELIGIBLE),
-    ("exact_copy", 14, Reason.EXACT_DUPLICATE),
-    ("near_copy", 22, Reason.NEAR_DUPLICATE),
-    ("objector_copy", 6, Reason.OBJECTOR_TEXT_COPY),
-    ("viral_seed", 1, ELIGIBLE),
-    ("viral", 25, Reason.EXACT_DUPLICATE),
-    ("reshare", 12, ELIGIBLE),
-    ("reshare_of_reshare", 8, ELIGIBLE),
-    ("third_reshare", 8, ELIGIBLE),
-    ("reshare_of_objector", 4, Reason.RESHARE_SOURCE_INELIGIBLE),
-    ("reshare_of_deleted", 4, Reason.RESHARE_SOURCE_INELIGIBLE),
-    ("reshare_of_nothing", 2, Reason.RESHARE_SOURCE_INELIGIBLE),
-    ("circle", 1, Reason.RESHARE_SOURCE_INELIGIBLE),
-    ("circle_back", 1, Reason.RESHARE_SOURCE_INELIGIBLE),
-    ("chain", 1, DEPENDS),
-    ("coauthored", 8, ELIGIBLE),
-    ("coauthored_badly", 5, Reason.COAUTHOR_INELIGIBLE),
-    ("mentioning", 40, ELIGIBLE),
-    ("mentioning_objector", 6, Reason.MENTIONS_OBJECTOR),
-    ("mentioning_unknown", 1, Reason.MENTIONS_OBJECTOR),
-    ("tagging", 15, ELIGIBLE),
-    ("tagging_minor", 4, Reason.TAGS_OBJECTOR),
-    ("other_platform", 6, Reason.PLATFORM_OUT_OF_SCOPE),
-    ("other_surface", 30, Reason.SURFACE_NOT_ALLOWED),
-    ("not_public", 45, Reason.NOT_PUBLIC),
-    ("in_private_group", 15, Reason.NOT_PUBLIC),
-    ("deleted", 25, Reason.DELETED),
-    ("moderated", 8, Reason.REMOVED_MODERATION),
-    ("republished", 10, Reason.VISIBILITY_CHANGED),
-    ("edited_last", 3, Reason.EDITED_AFTER_CUTOFF),
-    ("mistimed", 3, Reason.TIME_INVALID),
-    ("too_old", 2, Reason.OUT_OF_WINDOW),
-    ("objected", 4, Reason.POST_OBJECTED),
-    ("requested", 4, Reason.THIRD_PARTY_REQUEST),
-    ("flagged", 12, Reason.FLAGGED_CONTENT),
-    ("wordless", 8, Reason.TEXT_EMPTY),
-    ("twin", 1, Reason.POST_CONFLICT),
-    ("twin_of_twin", 1, Reason.POST_CONFLICT),
-    ("plain", 605, ELIGIBLE),
-)
-"""Kind of post, posts in 1,000, and what becomes of one whose author is eligible."""
-
-AUTHOR_ROLES = {
-    "objectors_words": "objector",
-    **dict.fromkeys(
-        ("source", "exact_copy", "near_copy", "objector_copy", "viral_seed", "reshare", "reshare_of_reshare", "chain"),
-        "steadfast",
-    ),
-}
-"""Kinds whose author must be of one role, for what is planted to be certain."""
-
-SOURCES = {
-    **dict.fromkeys(("exact_copy", "near_copy", "reshare"), "source"),
-    **dict.fromkeys(("objector_copy", "reshare_of_objector"), "objectors_words"),
-    "reshare_of_reshare": "reshare",
-    "third_reshare": "reshare_of_reshare",
-    "reshare_of_deleted": "deleted",
-}
-"""Kinds that copy or reshare a post of an earlier block, and that post's kind."""
-
-
-def _dealt(names: list[tuple[Outcome, int]]) -> list[str]:
-    return [name.name if isinstance(name, Reason) else name for name, slots in names for _ in range(slots)]
-
-
-ROLE_AT = _dealt([(role, slots) for role, slots, *_ in ROLES])
-KIND_AT = _dealt([(kind, slots) for kind, slots, _ in KINDS])
-ROLE_OUTCOMES = "|".join(_dealt([(one, 1) for _, slots, *both in ROLES for _ in range(slots) for one in both]))
-KIND_OUTCOMES = "|".join(_dealt([(outcome, slots) for _, slots, outcome in KINDS]))
 
 
 def role_at(slot: Column) -> Column:
@@ -266,11 +178,6 @@ def kind_slot(world: World, number: Column) -> Column:
 def id_of(prefix: str, number: Column) -> Column:
     """What a number is called: a letter and ten digits; null for none."""
     return F.concat(F.lit(prefix), F.lpad(number.cast("string"), 10, "0"))
-
-
-def as_time(instant: Column) -> Column:
-    """Microseconds since 1970 as a timestamp."""
-    return F.timestamp_micros(instant)
 
 
 def days_ago(world: World, most: float, least: float, label: str, number: Column) -> Column:

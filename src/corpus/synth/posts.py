@@ -11,7 +11,6 @@ from corpus.synth import phrases
 from corpus.synth.people import account_outcome, birth_date, named, objected_at, own_platform, with_role, withdrawn_at
 from corpus.synth.phrases import below, choice, entry, share
 from corpus.synth.planted import (
-    AUTHOR_ROLES,
     BLOCK,
     CHAIN,
     DAY,
@@ -22,9 +21,11 @@ from corpus.synth.planted import (
     KIND_OUTCOMES,
     SECOND,
     SOURCES,
+    STEADFAST,
     World,
     any_account,
     as_time,
+    block_of,
     days_ago,
     earlier_post,
     id_of,
@@ -59,18 +60,18 @@ TWISTS = {
 def posts(drafts: DataFrame, made: World) -> DataFrame:
     """One row per post, as many as the world has; a pair of twins has one id."""
     number, kind = F.col("number"), F.col("kind")
+    thread = below(F.greatest(number, F.lit(1)), made.seed, "reply", number)
+    flag = choice("minor_depicted|special_category", made.seed, "flag", number)
     columns = {
         "post_id": _post_id(made),
         "account_id": id_of("a", F.col("account")),
+        "platform": _platform(made),
+        "surface": F.col("surface"),
         "text": _text(made),
         "lang": F.col("lang"),
-        "reply_to": F.when(
-            F.col("surface") == "comment", id_of("p", below(F.greatest(number, F.lit(1)), made.seed, "reply", number))
-        ),
+        "reply_to": F.when(F.col("surface") == "comment", id_of("p", thread)),
         "reshared_from": F.when(~kind.isin(*COPIES), id_of("p", F.col("source"))),
-        "flags": _flags(made),
-        "surface": F.col("surface"),
-        "platform": _platform(made),
+        "flags": _those(F.when(kind == "flagged", flag)),
     }
     described = columns | _people_named(made) | _visibility(made) | _times(made)
     return as_contract(drafts.select(*named(described)), "posts")
@@ -90,8 +91,9 @@ def truth(drafts: DataFrame, made: World) -> DataFrame:
 
 def drafted(spark: SparkSession, made: World) -> DataFrame:
     """One row per post: its number, kind, source, author with role, surface, language, and what a wave does to it."""
-    number, seed = F.col("number"), made.seed
+    number = F.col("number")
     fate = F.when((F.col("own_kind") == "plain") & (number < made.posts), wave_time(made, 400, "fate", number))
+    deleted = fate.isNotNull() & (below(2, made.seed, "deletes", number) == 0)
     tasks = max(2, made.all_posts // ROWS_PER_TASK)
     return (
         spark
@@ -107,30 +109,25 @@ def drafted(spark: SparkSession, made: World) -> DataFrame:
         .withColumn("surface", _surface(made))
         .withColumn("lang", _lang(made))
         .withColumn("fate", fate)
-        .withColumn(
-            "is_deleted_late", F.coalesce(fate.isNotNull() & (below(2, seed, "deletes", number) == 0), F.lit(False))
-        )
+        .withColumn("is_deleted_late", deleted)
     )
 
 
 def _source(made: World) -> Column:
     """The number of the post that this one copies or reshares; null for most."""
     number, kind = F.col("number"), F.col("kind")
-    block = number - number % BLOCK
-    opposite = {"circle": "circle_back", "circle_back": "circle"}
     source = F.when(kind == "viral", F.lit(viral_seed(made)).cast("bigint"))
     for wanted in sorted(set(SOURCES.values())):
         copying = [name for name, of in SOURCES.items() if of == wanted]
         source = source.when(kind.isin(*copying), earlier_post(made, wanted, number))
-    for name, other in opposite.items():
-        source = source.when(kind == name, in_slot(made, block / BLOCK, F.lit(KIND_AT.index(other))).cast("bigint"))
+    for name, other in (("circle", "circle_back"), ("circle_back", "circle")):
+        source = source.when(kind == name, in_slot(made, block_of(number), F.lit(KIND_AT.index(other))))
     return source.when(kind == "chain", number - BLOCK).when(kind == "reshare_of_nothing", 9_000_000_000 + number)
 
 
 def _author(made: World) -> Column:
     """The account's number: of the role that the kind needs, else any, the lowest numbers by far the most often."""
     number, own_kind = F.col("number"), F.col("own_kind")
-    steadfast = [kind for kind, role in AUTHOR_ROLES.items() if role == "steadfast"]
     everyone = float(made.accounts + HEAD)
     least = (HEAD / everyone) ** (1 / 6)
     depth = share(made.seed, "author", number) * (1 - least) + least
@@ -138,7 +135,7 @@ def _author(made: World) -> Column:
     skewed = F.floor(cubed * cubed * everyone) - HEAD
     return (
         F
-        .when(own_kind.isin(*steadfast), any_account(made, "steadfast", "author", number))
+        .when(own_kind.isin(*STEADFAST), any_account(made, "steadfast", "author", number))
         .when(own_kind == "objectors_words", any_account(made, "objector", "author", number))
         .otherwise(F.least(F.greatest(skewed, F.lit(0)), F.lit(made.accounts - 1)))
     )
@@ -153,7 +150,7 @@ def _lang(made: World) -> Column:
 
 def _post_id(made: World) -> Column:
     number = F.col("number")
-    first = in_slot(made, F.floor(number / BLOCK), F.lit(KIND_AT.index("twin")))
+    first = in_slot(made, block_of(number), F.lit(KIND_AT.index("twin")))
     return id_of("p", F.when(F.col("kind") == "twin_of_twin", first).otherwise(number))
 
 
@@ -176,7 +173,7 @@ def _text(made: World) -> Column:
     text_number = F.when(is_copy, F.col("source")).otherwise(number)
     english = phrases.text_of(seed, text_number, is_copy | kind.isin(*COPIED), _twist(made), number)
     edited = F.when(F.col("fate").isNotNull() & ~F.col("is_deleted_late"), " Edit: spelling.").otherwise("")
-    text = F.when(kind == "wordless", choice(phrases.WORDLESS, seed, "wordless", number))
+    text = F.when(kind == "wordless", choice(phrases.WORDS["wordless"], seed, "wordless", number))
     for other in phrases.ABROAD:
         text = text.when(lang == other, phrases.text_in(seed, other, number))
     return text.otherwise(F.concat(english, edited))
@@ -196,11 +193,6 @@ def _drawn(draw: Column, emoji: int, hashtag: int, shout: int, word: int) -> Col
     return marked.when(draw < shout, phrases.SHOUT).when(draw < word, phrases.WORD).otherwise(phrases.SAME)
 
 
-def _flags(made: World) -> Column:
-    flag = choice("minor_depicted|special_category", made.seed, "flag", F.col("number"))
-    return _those(F.when(F.col("kind") == "flagged", flag))
-
-
 def _people_named(made: World) -> dict[str, Column]:
     """Co-authors, mentions and tags: empty, or one or two accounts of a known role."""
     number, kind = F.col("number"), F.col("kind")
@@ -208,25 +200,22 @@ def _people_named(made: World) -> dict[str, Column]:
     def some(role: str) -> Column:
         return id_of("a", any_account(made, role, f"named {role}", number))
 
-    unknown, friend = F.array(F.lit(None).cast("string")), some("steadfast")
-    other_author = F.when(number % 3 == 0, some("objector")).otherwise(some("private"))
-    coauthors = _those(
-        F.when(kind.isin("coauthored", "coauthored_badly"), friend), F.when(kind == "coauthored_badly", other_author)
-    )
-    mentioned = _those(
-        F.when(kind.isin("mentioning", "mentioning_objector"), friend),
-        F.when(kind == "mentioning_objector", some("objector")),
-    )
-    tagged = _those(F.when(kind == "tagging", friend).when(kind == "tagging_minor", some("minor")))
+    unknown, friend, objector = F.array(F.lit(None).cast("string")), some("steadfast"), some("objector")
+    other_author = F.when(number % 3 == 0, objector).otherwise(some("private"))
+    by_friend, with_friend = kind.startswith("coauthored"), kind.isin("mentioning", "mentioning_objector")
+    coauthors = _those(F.when(by_friend, friend), F.when(kind == "coauthored_badly", other_author))
+    mentioned = _those(F.when(with_friend, friend), F.when(kind == "mentioning_objector", objector))
     return {
         "coauthor_ids": F.when((kind == "coauthored_badly") & (number % 3 == 2), unknown).otherwise(coauthors),
         "mentions": F.when(kind == "mentioning_unknown", unknown).otherwise(mentioned),
-        "tags": tagged,
+        "tags": _those(F.when(kind == "tagging", friend).when(kind == "tagging_minor", some("minor"))),
     }
 
 
-def _those(*people: Column) -> Column:
-    return F.array_compact(F.array(*people))
+def _those(*values: Column) -> Column:
+    """What of these is not null."""
+    # the lambda in array_compact also keeps Spark from making one method of all columns, too long for the JVM to compile
+    return F.array_compact(F.array(*values))
 
 
 def _visibility(made: World) -> dict[str, Column]:
@@ -251,12 +240,8 @@ def _times(made: World) -> dict[str, Column]:
     deleted = F.when(kind == "deleted", time_after(made, "deleted", number)).when(is_late, fate)
     moderated = F.when(kind == "moderated", time_after(made, "moderated", number))
     may_edit = kind.isin("plain", "mentioning", "tagging") & (share(made.seed, "edits", number) < 0.05)
-    edited = (
-        F
-        .when(kind == "edited_last", end)
-        .when(~is_late & fate.isNotNull(), fate)
-        .when(may_edit, time_after(made, "edited", number))
-    )
+    touched = F.when(kind == "edited_last", end).when(~is_late & fate.isNotNull(), fate)
+    edited = touched.when(may_edit, time_after(made, "edited", number))
     recorded = F.greatest(F.least(written + 5 * SECOND, end), deleted, moderated, edited)
     early = (kind == "mistimed") & (number % 2 == 1)
     return {
@@ -287,7 +272,7 @@ def _planted(made: World) -> Column:
 def _own_outcome(made: World) -> Column:
     """What becomes of a post of this kind if its author is eligible; null where it is not certain."""
     number, kind = F.col("number"), F.col("kind")
-    hops = F.floor(number / BLOCK) % CHAIN
+    hops = block_of(number) % CHAIN
     too_far = F.when(hops > 33, Reason.RESHARE_SOURCE_INELIGIBLE.name)
     over = (kind == "edited_last") & (post_end(made, number) < micros(made.ends_at))
     return (

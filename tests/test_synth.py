@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import re
+import runpy
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from corpus import rules, synth
+from corpus.errors import ConfigError
+from corpus.inputs import Inputs, conformed
+from corpus.keys import rows_with_bad_key
+from corpus.pipeline import judge
+from corpus.policy import Clock, read_policy
+from corpus.reasons import Reason
+from corpus.schemas import INPUTS, KEYS, input_columns
+from corpus.synth import posts as content
+from corpus.synth.phrases import MADE_OF
+
+ROOT = Path(__file__).parent.parent
+AS_OF = datetime(2026, 11, 20, tzinfo=UTC)
+POSTS = 20_000
+World = dict[str, DataFrame]
+
+
+@pytest.fixture(scope="module")
+def waves(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> list[World]:
+    """The first export and the one an hour later, written and read back."""
+    folders = [tmp_path_factory.mktemp("exports") / f"wave-{wave}" for wave in (0, 1)]
+    for wave, folder in enumerate(folders):
+        made = synth.world(spark, posts=POSTS, seed=7, as_of=AS_OF, wave=wave)
+        written = synth.write_world(made, folder, format="parquet")
+        assert written["posts"] == POSTS + wave * POSTS // 100
+    return [{table: spark.read.parquet(f"{folder}/{table}") for table in (*INPUTS, "truth")} for folder in folders]
+
+
+def digest(rows: DataFrame) -> list[int]:
+    """The same for the same rows in any order."""
+    halves = (F.sum(F.pmod(F.xxhash64(*rows.columns, F.lit(half)), F.lit(2**40))) for half in (0, 1))
+    return list(rows.agg(F.count(F.lit(1)), *halves).first() or [])
+
+
+def test_the_same_arguments_give_the_same_rows_whatever_the_partitioning(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(seed: int) -> list[list[int]]:
+        frames = synth.world(spark, posts=3000, seed=seed, as_of=AS_OF, wave=1)
+        return [digest(frames[table]) for table in ("posts", "objections", "feeds")]
+
+    first, other = made(1), made(2)
+    monkeypatch.setattr(content, "ROWS_PER_TASK", 400)
+    spark.conf.set("spark.sql.leafNodeDefaultParallelism", "5")
+    try:
+        assert made(1) == first
+    finally:
+        spark.conf.unset("spark.sql.leafNodeDefaultParallelism")
+    assert other[0][0] == first[0][0]
+    assert other[0] != first[0]
+
+
+def test_every_table_has_the_columns_of_the_contract(waves: list[World]) -> None:
+    for table in INPUTS:
+        assert [(c.name, c.type) for c in input_columns(table)] == [
+            (field.name, field.dataType.simpleString().upper()) for field in waves[0][table].schema
+        ]
+
+
+def test_a_world_has_the_sizes_asked_for(waves: list[World]) -> None:
+    sizes = {table: waves[0][table].count() for table in ("posts", "profiles", "truth")}
+    without_profile = 2 * MADE_OF["roles"]["no_profile"][0]
+    assert sizes == {"posts": POSTS, "profiles": POSTS // 10 - without_profile, "truth": POSTS - 1}
+
+
+def test_shares_add_up_and_name_reasons() -> None:
+    for table in ("roles", "kinds"):
+        assert sum(slots for slots, *_ in MADE_OF[table].values()) == 1000
+        outcomes = {outcome for _, *both in MADE_OF[table].values() for outcome in both}
+        assert outcomes <= {reason.name for reason in Reason} | {"eligible", ""}
+
+
+def test_every_reason_is_planted_but_what_would_stop_the_build(waves: list[World]) -> None:
+    planted = {row.planted for row in waves[0]["truth"].select("planted").distinct().collect()}
+    assert {reason.name for reason in Reason} - planted == {"PROFILE_CONFLICT"}
+    assert planted - {reason.name for reason in Reason} == {"eligible", None}
+
+
+def test_repeated_keys_stay_where_a_build_passes(spark: SparkSession, waves: list[World]) -> None:
+    shares = {table: rows_with_bad_key(waves[0][table], KEYS[table]) / waves[0][table].count() for table in KEYS}
+    assert shares == {table: 0.0001 if table == "posts" else 0.0 for table in KEYS}
+    profiles = synth.world(spark, posts=400_000, seed=7, as_of=AS_OF)["profiles"]
+    assert rows_with_bad_key(profiles, KEYS["profiles"]) == 2
+
+
+def test_what_is_planted_is_what_the_rules_find_and_about_half_is_eligible(waves: list[World]) -> None:
+    policy = read_policy(ROOT / "conf/policies/uk-social.toml")
+    inputs = Inputs(**{table: conformed(waves[0][table], table) for table in INPUTS})
+    verdicts = judge(inputs, policy, Clock(cutoff=AS_OF, now=AS_OF))
+    masks = F.create_map(*(F.lit(part) for reason in Reason for part in (reason.name, reason.mask)))
+    unjudged = [reason.name for reason in rules.not_judged(policy)]
+    found = (
+        waves[0]["truth"]
+        .where(F.col("planted").isNotNull() & ~F.col("planted").isin(unjudged))
+        .join(verdicts.select("post_id", "reasons", "kept_instead"), on="post_id", how="full")
+        .withColumn("mask", F.coalesce(masks[F.col("planted")], F.lit(0)))
+        .withColumn("as_planted", F.when(F.col("mask") == 0, F.col("reasons") == 0))
+        .withColumn("as_planted", F.coalesce("as_planted", F.col("reasons").bitwiseAND(F.col("mask")) != 0))
+        .withColumn("as_planted", F.col("as_planted") & F.col("kept_instead").eqNullSafe(F.col("copy_of")))
+        .agg(
+            F.collect_list(F.when(~F.col("as_planted"), F.concat_ws(" ", "post_id", "planted"))).alias("otherwise"),
+            F.avg((F.col("reasons") == 0).cast("int")).alias("eligible"),
+        )
+        .first()
+    )
+    assert found is not None
+    assert found["otherwise"] == []
+    assert 0.45 <= found["eligible"] <= 0.6
+
+
+def test_copies_resemble_what_they_copy(waves: list[World]) -> None:
+    texts = waves[0]["posts"].select("post_id", "text")
+    copied = texts.select(F.col("post_id").alias("copy_of"), F.col("text").alias("original"))
+    pairs = waves[0]["truth"].join(texts, on="post_id", how="inner").join(copied, on="copy_of", how="inner").collect()
+    likeness = {"EXACT_DUPLICATE": 1.0, "NEAR_DUPLICATE": 0.8}
+    unlike = [row for row in pairs if similarity(row.text, row.original) < likeness[row.planted]]
+    assert len(pairs) > POSTS // 50
+    assert not unlike
+
+
+def similarity(one: str, other: str) -> float:
+    """Jaccard over pairs of neighbouring words."""
+    first, second = (set(zip(words, words[1:], strict=False)) for words in map(words_of, (one, other)))
+    return len(first & second) / len(first | second)
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def test_most_posts_are_by_few_and_one_text_is_everywhere(waves: list[World]) -> None:
+    posts = waves[0]["posts"]
+    by_author = sorted((row["count"] for row in posts.groupBy("account_id").count().collect()), reverse=True)
+    assert sum(by_author[: len(by_author) // 10]) > POSTS * 0.45
+    viral = posts.groupBy("text").count().orderBy(F.desc("count")).limit(4).collect()
+    assert [row.text for row in viral if row["count"] > 100 and row.text] != []
+    length = posts.agg(F.avg(F.length("text"))).first()
+    assert length is not None
+    assert 100 < length[0] < 130
+
+
+@pytest.mark.parametrize("wave", [0, 1])
+def test_feeds_chain_and_their_totals_are_the_rows(waves: list[World], wave: int) -> None:
+    tables = waves[wave]
+    rows = {("posts", "*"): tables["posts"].count(), ("profiles", "*"): tables["profiles"].count()}
+    rows |= {("requests", "*"): tables["requests"].count()}
+    rows |= {
+        ("objections", row.channel): row["count"] for row in tables["objections"].groupBy("channel").count().collect()
+    }
+    deliveries = tables["feeds"].orderBy("recorded_at").collect()
+    last = {(row.feed, row.channel): row for row in deliveries}
+    assert {feed: row.row_count for feed, row in last.items()} == rows
+    assert {row.watermark for row in last.values()} == {(AS_OF + timedelta(hours=wave)).replace(tzinfo=None)}
+    for feed in last:
+        chain = [row for row in deliveries if (row.feed, row.channel) == feed]
+        assert [row.first_seq for row in chain] == [1, *(row.last_seq + 1 for row in chain[:-1])]
+
+
+@pytest.mark.parametrize("table", [*INPUTS])
+def test_an_hour_later_a_row_is_the_same_or_recorded_later(waves: list[World], table: str) -> None:
+    before, after = waves[0][table], waves[1][table]
+    changed = before.exceptAll(after).withColumnRenamed("recorded_at", "was_recorded_at")
+    newer = after.select(*dict.fromkeys((*KEYS[table], "recorded_at")))
+    unkept = changed.join(newer, on=list(KEYS[table]), how="left").where(
+        ~F.coalesce(F.col("recorded_at") > F.col("was_recorded_at"), F.lit(False))
+    )
+    assert unkept.isEmpty() if table != "feeds" else changed.isEmpty()
+    assert changed.count() < before.count() * 0.02
+    if table == "objections":
+        stays = [name for name in before.columns if name not in {"status", "ruling_id", "recorded_at"}]
+        assert before.select(stays).exceptAll(after.select(stays)).isEmpty()
+
+
+def test_each_hour_some_object_some_relent_and_posts_come_and_go(waves: list[World]) -> None:
+    objections = waves[1]["objections"].where(F.col("recorded_at") > AS_OF)
+    kinds = {row.kind: row["count"] for row in objections.groupBy("kind").count().collect()}
+    assert 0.01 < kinds["object"] / (POSTS // 10) < 0.04
+    assert kinds["withdraw"] > 0
+    posts = waves[1]["posts"].where(F.col("recorded_at") > AS_OF)
+    late = posts.agg(
+        *(F.count_if(F.col(name) > AS_OF).alias(name) for name in ("created_at", "edited_at", "deleted_at"))
+    )
+    assert min(late.first() or [0]) > 0
+    lapsed = waves[1]["profiles"].where(F.col("recorded_at") > AS_OF)
+    assert {"deactivated", "active"} == {row.status for row in lapsed.select("status").collect()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"posts": 0}, "--posts: found 0"),
+        ({"wave": -1}, "--wave: found -1"),
+        ({"as_of": datetime(2026, 11, 20)}, "with a zone"),
+        ({"as_of": datetime(2001, 1, 1, tzinfo=UTC)}, "2012 or later"),
+    ],
+)
+def test_a_world_that_cannot_be_is_refused(spark: SparkSession, arguments: dict[str, int], message: str) -> None:
+    asked: dict[str, object] = {"posts": 100, "seed": 1, "as_of": AS_OF, "wave": 0} | arguments
+    with pytest.raises(ConfigError, match=message):
+        synth.world(spark, **asked)  # type: ignore[arg-type] # one wrong argument at a time
+
+
+def test_a_folder_in_use_or_an_unknown_format_is_refused_and_nothing_is_written(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = {"truth": spark.range(3)}
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used/notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="is not empty"):
+        synth.write_world(frames, tmp_path / "used", format="parquet")
+    with pytest.raises(ConfigError, match="did you mean 'parquet'"):
+        synth.write_world(frames, tmp_path / "new", format="parket")
+    main = runpy.run_path(str(ROOT / "jobs/synth.py"))["main"]
+    assert main(["--out", str(tmp_path / "used")]) == ConfigError.exit_code
+    assert "is not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["used", "notes.txt"]
+    assert synth.write_world(frames, tmp_path / "new", format="delta") == {"truth": 3}
