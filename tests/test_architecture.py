@@ -144,8 +144,10 @@ def test_nothing_unordered_or_clock_dependent_decides() -> None:
 
 
 def test_the_whole_can_be_read_in_an_afternoon() -> None:
-    total = sum(lines_of(path) for path in [*SOURCES, *JOBS])
-    assert total < 6000, f"src and jobs together have {total} lines"
+    written = [
+        line for path in [*SOURCES, *JOBS] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
+    assert len(written) < 6000, f"src and jobs together have {len(written)} lines that are not blank"
 
 
 def test_no_file_or_function_grows_past_its_limit() -> None:

@@ -5,6 +5,7 @@ The defaults here are the strict ones; whatever a file says otherwise is a depar
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import rfc8785
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from corpus.config import Part, read_toml, validated
 from corpus.errors import ConfigError, nearest
@@ -33,6 +34,9 @@ GATES = (
 )
 """Every gate, in the order in which they are checked."""
 
+INDISPENSABLE = (Reason.PROFILE_MISSING.name, Reason.POST_CONFLICT.name)
+"""Rules that no policy can switch off."""
+
 
 def _time_zone(name: str) -> str:
     try:
@@ -46,11 +50,18 @@ def _in_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
+def _similarity(value: object) -> object:
+    if value is False or (isinstance(value, (int, float)) and value is not True and 0 < value <= 1):
+        return value
+    raise ValueError("a similarity lies above 0 and is at most 1; false switches the rule off")
+
+
 Lower = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1)]
 Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Z]{2}$")]
 Zone = Annotated[str, AfterValidator(_time_zone)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Because = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
+Similarity = Annotated[Literal[False] | float, BeforeValidator(_similarity)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -94,22 +105,19 @@ class ThirdParties(Part):
 
 
 class ObjectorCopies(Part):
-    """Whether others' posts that repeat an objector's words stay out.
-
-    Similarity in (0, 1]; false switches near copies off.
-    """
+    """Whether others' posts that repeat an objector's words stay out."""
 
     exact: bool = True
-    near: Literal[False] | Annotated[float, Field(gt=0, le=1)] = 0.85
+    near: Similarity = 0.85
     min_tokens: int = Field(default=8, ge=1)
     min_authors: int = Field(default=5, ge=1)
 
 
 class Dedup(Part):
-    """Which posts count as the same text. Similarity in (0, 1]; false switches near duplicates off."""
+    """Which posts count as the same text."""
 
     exact: bool = True
-    near: Literal[False] | Annotated[float, Field(gt=0, le=1)] = 0.8
+    near: Similarity = 0.8
     shingle_words: int = Field(default=2, ge=1)
     seed: int = 1
 
@@ -248,12 +256,18 @@ def read_policy(path: Path) -> Policy:
 def as_policy(tables: dict[str, Any], where: str) -> Policy:
     """The policy that these tables say. Raises ConfigError; `where` names them in its message."""
     policy = validated(Policy, tables, f"The policy {where}")
+    _check_known((off.rule for off in policy.rules_off), Reason.__members__, f"The policy {where} switches off a rule")
+    _check_known((off.gate for off in policy.gates_off), GATES, f"The policy {where} switches off a gate")
     for off in policy.rules_off:
-        if off.rule not in Reason.__members__:
-            hint = nearest(off.rule, Reason.__members__)
-            raise ConfigError(f"The policy {where} switches off a rule that does not exist: '{off.rule}'{hint}.")
-    for gate in policy.gates_off:
-        if gate.gate not in GATES:
-            hint = nearest(gate.gate, GATES)
-            raise ConfigError(f"The policy {where} switches off a gate that does not exist: '{gate.gate}'{hint}.")
+        if off.rule in INDISPENSABLE:
+            raise ConfigError(
+                f"The policy {where} switches off {off.rule}, without which no verdict is one: an author that nobody "
+                "knows, or an id that stands for two posts. Mend the source instead."
+            )
     return policy
+
+
+def _check_known(names: Iterable[str], known: Collection[str], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{what} that does not exist: '{name}'{nearest(name, known)}.")

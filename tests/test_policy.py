@@ -1,0 +1,93 @@
+"""A policy is complete and exact: it refuses what it does not know; files that mean the same have one digest."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corpus.config import read_toml
+from corpus.errors import ConfigError
+from corpus.policy import Policy, as_policy, read_policy
+from corpus.reasons import Reason, mask_of
+from corpus.rules import in_force, not_judged
+
+PACKS = sorted((Path(__file__).parent.parent / "conf/policies").glob("*.toml"))
+UK_SOCIAL = next(pack for pack in PACKS if pack.stem == "uk-social")
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """The uk-social pack with one key set."""
+    tables = deepcopy(read_toml(UK_SOCIAL, "policy"))
+    *outer, key = path.split(".")
+    table = tables
+    for name in outer:
+        table = table[name]
+    table[key] = value
+    return tables
+
+
+MISTAKES: dict[str, tuple[str, object, str]] = {
+    "an unknown key": ("adult_agee", 18, r"'adult_agee' is not a known key \(did you mean 'adult_age'\?\)"),
+    "an unknown key inside": ("objections.linkd", "off", r"'objections.linkd' is not a known key .*'linked'"),
+    "an unknown key in a list": ("notice.outages", [{"form": 1}], r"'notice.outages.0.form' is not .*'from'"),
+    "a time without zone": ("window_start", "2007-01-01T00:00:00", "'window_start' is a time without a zone"),
+    "an unknown value": ("age_basis", "birthday", "'age_basis': found 'birthday'"),
+    "a time zone nobody knows": ("timezone", "Europe/Leeds", "'Europe/Leeds' is not a time zone"),
+    "a similarity beyond 1": ("dedup.near", 1.5, "'dedup.near"),
+    "a similarity of 0": ("dedup.near", 0, "'dedup.near"),
+    "a negative window": ("notice.window_days", -1, "'notice.window_days': found -1"),
+    "a rule nobody knows": ("rules_off", [{"rule": "ACOUNT_PRIVATE", "because": "test"}], "mean 'ACCOUNT_PRIVATE'"),
+    "a rule off without reason": ("rules_off", [{"rule": "ACCOUNT_PRIVATE"}], "'rules_off.0.because' is missing"),
+    "a gate nobody knows": ("gates_off", [{"gate": "FEED_STAIL", "because": "test"}], "did you mean 'FEED_STALE'"),
+    "a rule that must stay": ("rules_off", [{"rule": "POST_CONFLICT", "because": "test"}], "no verdict is one"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_policy_is_named(mistake: str) -> None:
+    path, value, message = MISTAKES[mistake]
+    with pytest.raises(ConfigError, match=message):
+        as_policy(changed(path, value), "my.toml")
+
+
+def test_a_policy_that_is_not_there_or_not_toml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no policy file .*uk-socal.toml \(did you mean 'uk-social.toml'"):
+        read_policy(UK_SOCIAL.with_name("uk-socal.toml"))
+    (tmp_path / "p.toml").write_text("name = ")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        read_policy(tmp_path / "p.toml")
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.stem)
+def test_each_pack_is_complete(pack: Path) -> None:
+    assert read_policy(pack).name == pack.stem
+    written = set(read_toml(pack, "policy"))
+    assert {field for field in Policy.model_fields if field not in written} <= {"governance", "per_country"}
+
+
+def test_the_digest_is_of_what_the_policy_means() -> None:
+    policy = as_policy(changed("name", "uk-social"), "a")
+    reordered = dict(reversed(list(changed("name", " UK-Social ").items())))
+    without_a_default = changed("adult_age", 18)
+    del without_a_default["adult_age"]
+    assert {as_policy(tables, "b").digest for tables in (reordered, without_a_default)} == {policy.digest}
+    assert as_policy(changed("adult_age", 21), "c").digest != policy.digest
+    assert as_policy(changed("governance.dpia.expires", date(2027, 6, 30)), "d").digest != policy.digest
+
+
+def test_settings_that_keep_take_their_rules_out_of_force() -> None:
+    all_of_them = mask_of(Reason)
+    assert in_force(read_policy(UK_SOCIAL)) == all_of_them
+    kept = as_policy(changed("third_parties.mentions", "keep"), "a")
+    assert in_force(kept) == all_of_them & ~Reason.MENTIONS_OBJECTOR.mask
+    off = as_policy(changed("rules_off", [{"rule": "AGE_CONFLICT", "because": "no estimates"}]), "b")
+    assert in_force(off) == all_of_them & ~Reason.AGE_CONFLICT.mask
+
+
+def test_what_is_asked_for_and_not_looked_for_is_said() -> None:
+    assert not_judged(read_policy(UK_SOCIAL)) == [Reason.OBJECTOR_TEXT_COPY, Reason.NEAR_DUPLICATE]
+    assert not_judged(as_policy(changed("dedup.near", False), "a")) == [Reason.OBJECTOR_TEXT_COPY]
