@@ -12,7 +12,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from corpus.errors import CorpusError
-from corpus.ingest import Counted, ingest
+from corpus.ingest import Counted, ingest, quarantine_warnings
 from corpus.session import submitted_session
 from corpus.sources import read_source
 
@@ -31,10 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(*(field.name for field in fields(Counted)), sep="\t")
     for table in counted:
         print(*astuple(table), sep="\t")
-    if quarantined := sum(table.quarantined for table in counted):
-        print(
-            f"{quarantined} rows do not count: {source.store}/quarantine holds them with the reason.", file=sys.stderr
-        )
+    for warning in quarantine_warnings(source, counted):
+        print(warning, file=sys.stderr)
     return 0
 
 

@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from pyspark.sql import functions as F
 
 from corpus.arrivals import OUTCOMES, as_arriving, as_held, with_outcome
 from corpus.errors import ConfigError, Conflict, SourceError
-from corpus.ingest import Counted, _carried_out, _planned, ingest
-from corpus.schemas import KEYS
+from corpus.ingest import Counted, _carried_out, _planned, ingest, quarantine_warnings
+from corpus.schemas import KEYS, REQUIRED_INPUTS
 from corpus.sources import Place, Source, pin, read_inputs
 
 Line = dict[str, Any]
@@ -331,3 +332,14 @@ def line(dice: random.Random, number: int, batch: int) -> Line:
     """A row whose text follows from its key and time, so that nothing conflicts."""
     key, at = f"p{dice.randrange(200)}", f"2026-01-0{dice.randrange(1, 4) + batch}T00:00:00Z"
     return {"post_id": key, "recorded_at": at, "text": f"{key} at {at}"}
+
+
+def test_quarantined_objections_are_said_to_keep_nobody_out() -> None:
+    source = Source.model_validate({"name": "s", "store": "kept"} | {t: {"path": "t"} for t in REQUIRED_INPUTS})
+    fine = Counted("posts", 4, 4, 0, 0, 0, 1)
+    assert quarantine_warnings(source, [fine]) == []
+    amiss = [replace(fine, quarantined=2), replace(fine, table="objections", quarantined=1)]
+    assert quarantine_warnings(source, amiss) == [
+        f"3 rows do not fit and do not count: {source.store}/quarantine holds them, each with its reason.",
+        "1 of them are objections, which keep nobody out until they are mended.",
+    ]

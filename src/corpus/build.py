@@ -28,6 +28,7 @@ from corpus.evidence.store import (
 )
 from corpus.funnel import funnel_of
 from corpus.keyed import key_id, make_key, read_key
+from corpus.mapping import reading
 from corpus.pipeline import judge
 from corpus.policy import Clock, GateOff, Policy
 from corpus.progress import step
@@ -149,7 +150,7 @@ def _make_version(
     key, bits = dataset_key(spark, request, pins["profiles"].rows)
     snapshot.with_longer_retention(spark, folder, policy)
     base = snapshot.newest_version(spark, folder)
-    with step("judging every post"):
+    with step("judging every post"), reading(f"An input of {request.source.name}"):
         verdicts = judge(inputs, policy, clock).persist()
         funnel = funnel_of(verdicts)
     with step("writing the exclusions and members"):

@@ -165,6 +165,8 @@ def ingest(source: str, spark_conf: SparkConf = "local") -> None:
         counted = ingesting.ingest(spark, described)
     headers = ("table", "rows in", "stored", "replaced", "quarantined", "already there", "version")
     render.tell(headers, [astuple(table) for table in counted], numbers=headers[1:])
+    for warning in ingesting.quarantine_warnings(described, counted):
+        render.say(f"! {warning}", style="yellow")
 
 
 @app.command()

@@ -78,6 +78,16 @@ def ingest(spark: SparkSession, source: Source) -> list[Counted]:
     return [_carried_out(spark, source, plan) for plan in plans]
 
 
+def quarantine_warnings(source: Source, counted: list[Counted]) -> list[str]:
+    """What a person must know of rows that do not count; an objection among them keeps nobody out."""
+    amiss = {table.table: table.quarantined for table in counted if table.quarantined}
+    place = f"{source.store}/quarantine holds them, each with its reason"
+    found = [f"{sum(amiss.values())} rows do not fit and do not count: {place}."] if amiss else []
+    if "objections" in amiss:
+        found.append(f"{amiss['objections']} of them are objections, which keep nobody out until they are mended.")
+    return found
+
+
 def _planned(spark: SparkSession, source: Source, table: str) -> Plan:
     """One table read to its last row and judged, nothing written: one exchange, of keys, times and hashes."""
     files = ", ".join(file for place in source.places(table) for file in place.files)
