@@ -40,12 +40,11 @@ def numbered_accounts(spark: SparkSession, made: World) -> DataFrame:
 
 def with_role(rows: DataFrame, made: World) -> DataFrame:
     """Adds what the account with the number `account` is: role, pair, is_odd (the Instagram one) and is_one_person."""
+    account, pair = F.col("account"), F.shiftright("account", 1)
     by_chance = (F.col("role") == "plain") & (share(made.seed, "person", F.col("pair")) < 0.35)
     return (
         rows
-        .withColumn("pair", F.shiftright("account", 1))
-        .withColumn("is_odd", F.col("account") % 2 == 1)
-        .withColumn("role_slot", role_slot(made, F.col("account")))
+        .withColumns({"pair": pair, "is_odd": account % 2 == 1, "role_slot": role_slot(made, account)})
         .withColumn("role", role_at(F.col("role_slot")))
         .withColumn("is_one_person", F.col("role").isin(*ONE_PERSON) | by_chance)
     )
@@ -88,7 +87,7 @@ def withdrawn_at(made: World) -> Column:
         F
         .when(role == "cooled", days_ago(made, 150, 40, "withdrew", pair))
         .when(role.isin(*WITHDRAWING), days_ago(made, 9, 1, "withdrew", pair))
-        .when(role == "objector", wave_time(made, 12, "relents", pair))
+        .when(role == "objector", wave_time(made, 5, "relents", pair))
     )
 
 

@@ -38,7 +38,7 @@ def below(limit: Column | int, seed: int, label: str, number: Column) -> Column:
 
 def entry(words: str, index: Column) -> Column:
     """The word at this place of a list, from 0; null for an empty one."""
-    word = F.get(F.split(F.lit(words), "[|]"), index.cast("int"))
+    word = F.get(F.split(F.lit(words), "[|]"), index)
     return F.nullif(word, F.lit("")) if "" in words.split("|") else word
 
 

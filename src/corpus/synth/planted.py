@@ -188,6 +188,8 @@ def days_ago(world: World, most: float, least: float, label: str, number: Column
 
 def wave_time(world: World, waves: int, label: str, number: Column) -> Column:
     """When something happens to this number, in one of so many waves, in microseconds; null if it is yet to come."""
+    if not world.wave:
+        return F.lit(None).cast("bigint")
     wave = below(waves, world.seed, label, number)
     within = share(world.seed, f"{label} within", number) * 0.9
     happens = F.lit(micros(world.as_of)) + ((wave + within) * HOUR).cast("bigint")

@@ -82,7 +82,12 @@ def truth(drafts: DataFrame, made: World) -> DataFrame:
 
     It holds for a build whose cutoff is the instant of the export.
     """
-    known = drafts.withColumn("planted", _planted(made)).where(F.col("kind") != "twin_of_twin")
+    known = (
+        drafts
+        .where(F.col("kind") != "twin_of_twin")
+        .withColumns({"own": _own_outcome(made), "author": _author_outcome(made)})
+        .withColumn("planted", _planted())
+    )
     is_copy = F.col("planted").isin(Reason.EXACT_DUPLICATE.name, Reason.NEAR_DUPLICATE.name)
     return known.select(
         _post_id(made).alias("post_id"), "planted", F.when(is_copy, id_of("p", F.col("source"))).alias("copy_of")
@@ -99,17 +104,11 @@ def drafted(spark: SparkSession, made: World) -> DataFrame:
         spark
         .range(0, made.all_posts, 1, tasks)
         .withColumnRenamed("id", "number")
-        .withColumn("own_kind", kind_at(slot_of(made, number)))
-        .withColumn("kind_slot", kind_slot(made, number))
+        .withColumns({"own_kind": kind_at(slot_of(made, number)), "kind_slot": kind_slot(made, number)})
         .withColumn("kind", kind_at(F.col("kind_slot")))
-        .withColumn("source", _source(made))
-        .withColumn("written", post_time(made, number))
-        .withColumn("account", _author(made))
+        .withColumns({"source": _source(made), "written": post_time(made, number), "account": _author(made)})
         .transform(with_role, made)
-        .withColumn("surface", _surface(made))
-        .withColumn("lang", _lang(made))
-        .withColumn("fate", fate)
-        .withColumn("is_deleted_late", deleted)
+        .withColumns({"surface": _surface(made), "lang": _lang(made), "fate": fate, "is_deleted_late": deleted})
     )
 
 
@@ -214,7 +213,7 @@ def _people_named(made: World) -> dict[str, Column]:
 
 def _those(*values: Column) -> Column:
     """What of these is not null."""
-    # the lambda in array_compact also keeps Spark from making one method of all columns, too long for the JVM to compile
+    # the lambda in array_compact also keeps Spark from making one method of all columns, too long for Java to compile
     return F.array_compact(F.array(*values))
 
 
@@ -253,9 +252,9 @@ def _times(made: World) -> dict[str, Column]:
     }
 
 
-def _planted(made: World) -> Column:
+def _planted() -> Column:
     """The planted reason: the post's own, else its author's, else that it copies something; or `eligible`."""
-    own, author, depends = _own_outcome(made), _author_outcome(made), F.lit(None).cast("string")
+    own, author, depends = F.col("own"), F.col("author"), F.lit(None).cast("string")
     about_posts = [reason.name for reason in Reason if reason.group is Group.POST]
     private_comment = (F.col("surface") == "comment") & (author == Reason.ACCOUNT_PRIVATE.name)
     return (
