@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from corpus import snapshot
-from corpus.build import BuildRequest, Built, build
+from corpus.build import BuildRequest, Built, build, commit_version
 from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused
 from corpus.evidence.lease import lease
 from corpus.evidence.store import digest_of, intent_path, read_document, statement_path
@@ -240,28 +240,40 @@ def test_a_second_build_sweeps_what_a_dead_one_left_and_keeps_the_first_version(
     assert first == int(made.built.statement["predicate"]["funnel"]["kept"])
 
 
+def other_intent(made: Made, build_id: str, base: int) -> dict[str, Any]:
+    intent = read_document(intent_path(made.folder, made.built.build_id))
+    assert intent is not None
+    return intent | {"build_id": build_id, "base_version": str(base)}
+
+
 def test_a_builder_that_finds_the_lease_held_stops_and_names_the_holder(spark: SparkSession, made: Made) -> None:
-    late = replace(made.request, cutoff=at("2026-11-18T00:00:00+00:00"))
-    before = snapshot.newest_version(spark, made.folder)
+    documents = spark.read.format("delta").load(str(made.folder / "snapshot"))
+    base = snapshot.newest_version(spark, made.folder)
     with lease(made.folder, "somebody-else", 0), pytest.raises(Conflict, match="build somebody-else, process"):
-        build(spark, late)
-    assert snapshot.newest_version(spark, made.folder) == before
+        commit_version(spark, made.request, documents, other_intent(made, "late", base))
+    assert snapshot.newest_version(spark, made.folder) == base
+
+
+def test_a_builder_that_may_wait_commits_once_the_lease_is_free(made: Made) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with lease(made.folder, "first", 0):
+            second = pool.submit(held, made.folder)
+            sleep(1)
+            assert not second.done()
+        assert second.result(timeout=30)
+
+
+def held(folder: Path) -> bool:
+    with lease(folder, "second", 20):
+        return True
 
 
 def test_a_builder_whose_base_version_moved_commits_nothing(spark: SparkSession, made: Made) -> None:
-    waiting = replace(made.request, cutoff=at("2026-11-17T00:00:00+00:00"), wait_seconds=120)
-    base = snapshot.newest_version(spark, made.folder)
-    with ThreadPoolExecutor(1) as pool:
-        with lease(made.folder, "first", 0):
-            second = pool.submit(build, spark, waiting)
-            intents = made.folder / "evidence" / "intents"
-            known = set(intents.iterdir())
-            while set(intents.iterdir()) == known and not second.done():
-                sleep(0.2)
-            spark.sql(f"ALTER TABLE delta.`{made.folder}/snapshot` SET TBLPROPERTIES ('moved' = 'yes')")
-        with pytest.raises(Conflict, match=f"moved from version {base} to {base + 1}"):
-            second.result()
-    assert snapshot.newest_version(spark, made.folder) == base + 1
+    documents = spark.read.format("delta").load(str(made.folder / "snapshot"))
+    newest = snapshot.newest_version(spark, made.folder)
+    with pytest.raises(Conflict, match=f"moved from version {newest - 1} to {newest}"):
+        commit_version(spark, made.request, documents, other_intent(made, "stale", newest - 1))
+    assert snapshot.newest_version(spark, made.folder) == newest
 
 
 def test_the_archive_keeps_the_people_that_decided(made: Made) -> None:

@@ -12,9 +12,6 @@ from tests.vectors.worlds import World, batches, inputs_of, read_worlds
 PENDING = {"NEAR_DUPLICATE", "OBJECTOR_TEXT_COPY"}
 """Reasons that the issue on duplicates brings."""
 
-INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-"""Compiling each batch's plan would take longer than running it on so few rows."""
-
 WORLDS = read_worlds()
 JUDGED = [world for world in WORLDS if "refused" not in world.case]
 
@@ -29,16 +26,12 @@ def is_pending(world: World) -> bool:
 def verdicts(spark: SparkSession) -> dict[str, Verdict]:
     """Every post of every world with its reasons and the post kept instead; one build a batch."""
     found: dict[str, Verdict] = {}
-    for setting, value in INTERPRETED.items():
-        spark.conf.set(setting, value)
     for batch in batches([world for world in JUDGED if not is_pending(world)]):
         rows = judge(inputs_of(spark, batch.worlds), batch.policy, batch.clock).select(
             "post_id", "reasons", "kept_instead"
         )
         found |= {r.post_id: ([x.name for x in reasons_in(r.reasons)], r.kept_instead) for r in rows.collect()}
         spark.catalog.clearCache()
-    for setting in INTERPRETED:
-        spark.conf.unset(setting)
     return found
 
 

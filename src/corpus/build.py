@@ -140,6 +140,31 @@ def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tu
     return key, int(snapshot.property_of(spark, request.folder, "corpus.bucketBits"))
 
 
+def commit_version(
+    spark: SparkSession, request: BuildRequest, documents: DataFrame, intent: dict[str, Any]
+) -> tuple[int, dict[str, Any]]:
+    """Writes the intent and, alone and on the base version that it names, the commit and its statement.
+
+    Raises Conflict where another builder holds the lease, or the dataset has moved.
+    """
+    folder, build_id, base = request.folder, intent["build_id"], int(intent["base_version"])
+    write_document(intent_path(folder, build_id), intent)
+    with lease(folder, build_id, request.wait_seconds):
+        newest = snapshot.newest_version(spark, folder)
+        if newest != base:
+            raise Conflict(
+                f"{request.dataset} moved from version {base} to {newest} while this build ran; it was made for "
+                f"version {base}. Nothing was committed. Run it again."
+            )
+        said = snapshot.Said(build_id, digest_of(intent))
+        snapshot.commit(documents, folder, said)
+        made = snapshot.committed(spark, folder, said, base + 1, int(intent["snapshot"]["rows"]))
+        statement = as_statement(intent, made.version, made.released_at)
+        write_document(statement_path(folder, made.version), statement)
+        snapshot.sweep(spark, folder)
+    return made.version, statement
+
+
 def _make_version(
     spark: SparkSession, request: BuildRequest, pins: dict[str, Pin], build_id: str, identity: dict[str, Any]
 ) -> tuple[int, dict[str, Any]]:
@@ -178,28 +203,7 @@ def _make_version(
         "snapshot": {"rows": str(funnel["kept"]), "digest": digest, "bucket_bits": str(bits)},
     }
     with step("committing the version"):
-        return _commit(spark, request, documents, intent, base)
-
-
-def _commit(
-    spark: SparkSession, request: BuildRequest, documents: DataFrame, intent: dict[str, Any], base: int
-) -> tuple[int, dict[str, Any]]:
-    folder, build_id = request.folder, intent["build_id"]
-    write_document(intent_path(folder, build_id), intent)
-    with lease(folder, build_id, request.wait_seconds):
-        newest = snapshot.newest_version(spark, folder)
-        if newest != base:
-            raise Conflict(
-                f"{request.dataset} moved from version {base} to {newest} while this build ran; it was made for "
-                f"version {base}. Nothing was committed. Run it again."
-            )
-        said = snapshot.Said(build_id, digest_of(intent))
-        snapshot.commit(documents, folder, said)
-        made = snapshot.committed(spark, folder, said, base + 1, int(intent["snapshot"]["rows"]))
-        statement = as_statement(intent, made.version, made.released_at)
-        write_document(statement_path(folder, made.version), statement)
-        snapshot.sweep(spark, folder)
-    return made.version, statement
+        return commit_version(spark, request, documents, intent)
 
 
 def _finished(

@@ -9,21 +9,9 @@ from pyspark.sql import functions as F
 
 from corpus.inputs import as_contract
 from corpus.reasons import Reason
+from corpus.synth import planted
 from corpus.synth.phrases import below, choice, entry, share
-from corpus.synth.planted import (
-    DAY,
-    HOUR,
-    ROLE_OUTCOMES,
-    SECOND,
-    World,
-    as_time,
-    days_ago,
-    id_of,
-    micros,
-    role_at,
-    role_slot,
-    wave_time,
-)  # fmt: skip
+from corpus.synth.planted import DAY, HOUR, World, as_time, days_ago, id_of, micros, wave_time
 
 CAMPAIGN = "uk-2026"
 ONE_PERSON = ("objector_person", "objector_instagram", "same_person")
@@ -44,15 +32,15 @@ def with_role(rows: DataFrame, made: World) -> DataFrame:
     by_chance = (F.col("role") == "plain") & (share(made.seed, "person", F.col("pair")) < 0.35)
     return (
         rows
-        .withColumns({"pair": pair, "is_odd": account % 2 == 1, "role_slot": role_slot(made, account)})
-        .withColumn("role", role_at(F.col("role_slot")))
+        .withColumns({"pair": pair, "is_odd": account % 2 == 1, "role_slot": planted.role_slot(made, account)})
+        .withColumn("role", planted.role_at(F.col("role_slot")))
         .withColumn("is_one_person", F.col("role").isin(*ONE_PERSON) | by_chance)
     )
 
 
 def account_outcome(made: World) -> Column:
     """The reason that an account's ordinary posts carry, or `eligible`; null where it depends on the post."""
-    is_odd, objected, planted = F.col("is_odd"), Reason.OBJECTED.name, F.col("role_slot") * 2 + F.col("account") % 2
+    is_odd, objected, half = F.col("is_odd"), Reason.OBJECTED.name, F.col("role_slot") * 2 + F.col("account") % 2
     reached = F.when(is_odd & F.col("is_one_person"), Reason.OBJECTED_SAME_PERSON.name).otherwise(objected)
     lapsed = F.when(is_odd, Reason.ACCOUNT_PRIVATE.name).otherwise(Reason.ACCOUNT_NOT_ACTIVE.name)
     relented = (F.col("role") == "objector") & withdrawn_at(made).isNotNull()
@@ -62,7 +50,7 @@ def account_outcome(made: World) -> Column:
         .when(lapsed_at(made).isNotNull(), lapsed)
         .when(decided_at(made).isNotNull(), objected)
         .when(relented, Reason.OBJECTION_WITHDRAWN_COOLING.name)
-        .otherwise(entry(ROLE_OUTCOMES, planted))
+        .otherwise(entry(planted.ROLE_OUTCOMES, half))
     )
 
 
@@ -158,11 +146,11 @@ def notices(accounts: DataFrame, made: World) -> DataFrame:
         "campaign": F.lit(CAMPAIGN),
         "notice_version": F.when(role == "told_before", 0).otherwise(1),
         "channel": F.when(is_again, "email").when(failure == 2, "letter").otherwise(usual),
-        "sent_at": as_time(arrived - 60 * SECOND),
+        "sent_at": as_time(arrived - 60 * planted.SECOND),
         "delivered_at": as_time(F.when(failure.isNull() | (failure == 2), arrived)),
         "bounced_at": as_time(F.when(failure == 1, arrived)),
         "seen_at": as_time(F.when(failure.isNull() & (share(seed, "seen", account) < 0.6), arrived + 2 * HOUR)),
-        "recorded_at": as_time(arrived + 5 * SECOND),
+        "recorded_at": as_time(arrived + 5 * planted.SECOND),
     }
     turns = accounts.withColumn("turn", F.explode(F.array(F.lit(0), F.lit(1))))
     sent = turns.where((failure.isNull() | (failure != 0)) & (~is_again | sent_again))

@@ -146,6 +146,12 @@ def has_twins(block: Column, complete_blocks: int) -> Column:
     return (F.pmod(block, F.lit(TWIN_EVERY)) == TWIN_EVERY - 1) & (block < complete_blocks)
 
 
+def is_second_twin(world: World, number: Column) -> Column:
+    """Whether this post comes under the id of another."""
+    second = slot_of(world, number) == KIND_AT.index("twin_of_twin")
+    return second & has_twins(block_of(number), world.posts // BLOCK)
+
+
 def role_slot(world: World, account: Column) -> Column:
     """The slot that says what an account is; where no twins may stand, they are plain."""
     pair = F.shiftright(account, 1)

@@ -7,39 +7,10 @@ from pyspark.sql import functions as F
 
 from corpus.inputs import as_contract
 from corpus.reasons import Group, Reason
-from corpus.synth import phrases
+from corpus.synth import phrases, planted
 from corpus.synth.people import account_outcome, birth_date, named, objected_at, own_platform, with_role, withdrawn_at
 from corpus.synth.phrases import below, choice, entry, share
-from corpus.synth.planted import (
-    BLOCK,
-    CHAIN,
-    DAY,
-    ELIGIBLE,
-    FIRST_POST,
-    HOUR,
-    KIND_AT,
-    KIND_OUTCOMES,
-    SECOND,
-    SOURCES,
-    STEADFAST,
-    World,
-    any_account,
-    as_time,
-    block_of,
-    days_ago,
-    earlier_post,
-    id_of,
-    in_slot,
-    kind_at,
-    kind_slot,
-    micros,
-    post_end,
-    post_time,
-    slot_of,
-    time_after,
-    viral_seed,
-    wave_time,
-)  # fmt: skip
+from corpus.synth.planted import BLOCK, DAY, ELIGIBLE, KIND_AT, World, as_time, id_of, kind_at, micros
 
 ROWS_PER_TASK = 500_000
 HEAD = 2
@@ -84,8 +55,9 @@ def truth(drafts: DataFrame, made: World) -> DataFrame:
     """
     known = (
         drafts
-        .where(F.col("kind") != "twin_of_twin")
-        .withColumns({"own": _own_outcome(made), "author": _author_outcome(made)})
+        .where(~planted.is_second_twin(made, F.col("number")))
+        .withColumns({"own": _own_outcome(made), "of_age": _of_age(made), "account_outcome": account_outcome(made)})
+        .withColumn("author", _author_outcome(made))
         .withColumn("planted", _planted())
     )
     is_copy = F.col("planted").isin(Reason.EXACT_DUPLICATE.name, Reason.NEAR_DUPLICATE.name)
@@ -97,16 +69,16 @@ def truth(drafts: DataFrame, made: World) -> DataFrame:
 def drafted(spark: SparkSession, made: World) -> DataFrame:
     """One row per post: its number, kind, source, author with role, surface, language, and what a wave does to it."""
     number = F.col("number")
-    fate = F.when((F.col("own_kind") == "plain") & (number < made.posts), wave_time(made, 400, "fate", number))
+    fate = F.when((F.col("own_kind") == "plain") & (number < made.posts), planted.wave_time(made, 400, "fate", number))
     deleted = fate.isNotNull() & (below(2, made.seed, "deletes", number) == 0)
     tasks = max(2, made.all_posts // ROWS_PER_TASK)
     return (
         spark
         .range(0, made.all_posts, 1, tasks)
         .withColumnRenamed("id", "number")
-        .withColumns({"own_kind": kind_at(slot_of(made, number)), "kind_slot": kind_slot(made, number)})
+        .withColumns({"own_kind": kind_at(planted.slot_of(made, number)), "kind_slot": planted.kind_slot(made, number)})
         .withColumn("kind", kind_at(F.col("kind_slot")))
-        .withColumns({"source": _source(made), "written": post_time(made, number), "account": _author(made)})
+        .withColumns({"source": _source(made), "written": planted.post_time(made, number), "account": _author(made)})
         .transform(with_role, made)
         .withColumns({"surface": _surface(made), "lang": _lang(made), "fate": fate, "is_deleted_late": deleted})
     )
@@ -115,12 +87,12 @@ def drafted(spark: SparkSession, made: World) -> DataFrame:
 def _source(made: World) -> Column:
     """The number of the post that this one copies or reshares; null for most."""
     number, kind = F.col("number"), F.col("kind")
-    source = F.when(kind == "viral", F.lit(viral_seed(made)).cast("bigint"))
-    for wanted in sorted(set(SOURCES.values())):
-        copying = [name for name, of in SOURCES.items() if of == wanted]
-        source = source.when(kind.isin(*copying), earlier_post(made, wanted, number))
+    source = F.when(kind == "viral", F.lit(planted.viral_seed(made)).cast("bigint"))
+    for wanted in sorted(set(planted.SOURCES.values())):
+        copying = [name for name, of in planted.SOURCES.items() if of == wanted]
+        source = source.when(kind.isin(*copying), planted.earlier_post(made, wanted, number))
     for name, other in (("circle", "circle_back"), ("circle_back", "circle")):
-        source = source.when(kind == name, in_slot(made, block_of(number), F.lit(KIND_AT.index(other))))
+        source = source.when(kind == name, planted.in_slot(made, planted.block_of(number), F.lit(KIND_AT.index(other))))
     return source.when(kind == "chain", number - BLOCK).when(kind == "reshare_of_nothing", 9_000_000_000 + number)
 
 
@@ -134,8 +106,8 @@ def _author(made: World) -> Column:
     skewed = F.floor(cubed * cubed * everyone) - HEAD
     return (
         F
-        .when(own_kind.isin(*STEADFAST), any_account(made, "steadfast", "author", number))
-        .when(own_kind == "objectors_words", any_account(made, "objector", "author", number))
+        .when(own_kind.isin(*planted.STEADFAST), planted.any_account(made, "steadfast", "author", number))
+        .when(own_kind == "objectors_words", planted.any_account(made, "objector", "author", number))
         .otherwise(F.least(F.greatest(skewed, F.lit(0)), F.lit(made.accounts - 1)))
     )
 
@@ -149,8 +121,8 @@ def _lang(made: World) -> Column:
 
 def _post_id(made: World) -> Column:
     number = F.col("number")
-    first = in_slot(made, block_of(number), F.lit(KIND_AT.index("twin")))
-    return id_of("p", F.when(F.col("kind") == "twin_of_twin", first).otherwise(number))
+    first = planted.in_slot(made, planted.block_of(number), F.lit(KIND_AT.index("twin")))
+    return id_of("p", F.when(planted.is_second_twin(made, number), first).otherwise(number))
 
 
 def _platform(made: World) -> Column:
@@ -159,11 +131,10 @@ def _platform(made: World) -> Column:
 
 
 def _surface(made: World) -> Column:
+    number, is_other = F.col("number"), F.col("kind") == "other_surface"
     usual = "|".join(["post"] * 9 + ["comment"] * 5 + ["photo_caption"] * 4 + ["video_caption"] * 2)
-    other = choice("story|message|ai_chat|reel|", made.seed, "surface", F.col("number"))
-    return F.when(F.col("kind") == "other_surface", other).otherwise(
-        choice(usual, made.seed, "surface", F.col("number"))
-    )
+    other = choice("story|message|ai_chat|reel|", made.seed, "surface", number)
+    return _first(F.when(is_other, other), F.when(~is_other, choice(usual, made.seed, "surface", number)))
 
 
 def _text(made: World) -> Column:
@@ -197,7 +168,7 @@ def _people_named(made: World) -> dict[str, Column]:
     number, kind = F.col("number"), F.col("kind")
 
     def some(role: str) -> Column:
-        return id_of("a", any_account(made, role, f"named {role}", number))
+        return id_of("a", planted.any_account(made, role, f"named {role}", number))
 
     unknown, friend, objector = F.array(F.lit(None).cast("string")), some("steadfast"), some("objector")
     other_author = F.when(number % 3 == 0, objector).otherwise(some("private"))
@@ -212,9 +183,14 @@ def _people_named(made: World) -> dict[str, Column]:
 
 
 def _those(*values: Column) -> Column:
-    """What of these is not null."""
-    # the lambda in array_compact also keeps Spark from making one method of all columns, too long for Java to compile
+    """What of these is not null, as an array."""
+    # its lambda also keeps Spark from making one method of all columns, too long for Java to compile
     return F.array_compact(F.array(*values))
+
+
+def _first(*values: Column) -> Column:
+    """The first of these that is not null; unlike by coalesce, columns beside it are compiled one by one."""
+    return F.get(_those(*values), F.lit(0))
 
 
 def _visibility(made: World) -> dict[str, Column]:
@@ -222,7 +198,8 @@ def _visibility(made: World) -> dict[str, Column]:
     hidden = choice("friends|friends|friends|private|only_me|", seed, "hidden", number)
     shown = choice("public|" * 30 + "Public| public", seed, "shown", number)
     closed = choice("private|closed", seed, "closed", number)
-    since = F.when(kind == "republished", days_ago(made, 25, 1, "republished", number)).otherwise(F.col("written"))
+    lately = planted.days_ago(made, 25, 1, "republished", number)
+    since = F.when(kind == "republished", lately).otherwise(F.col("written"))
     return {
         "visibility": F.when(kind == "not_public", hidden).otherwise(shown),
         "container_visibility": F.when(kind == "in_private_group", closed).when(number % 10 == 3, "public"),
@@ -232,61 +209,61 @@ def _visibility(made: World) -> dict[str, Column]:
 
 def _times(made: World) -> dict[str, Column]:
     number, kind, written, fate = (F.col(name) for name in ("number", "kind", "written", "fate"))
-    end, is_late = post_end(made, number), F.col("is_deleted_late")
-    long_ago = F.lit(micros(FIRST_POST)) - ((share(made.seed, "too old", number) * 300 + 2) * DAY).cast("bigint")
+    end, is_late = planted.post_end(made, number), F.col("is_deleted_late")
+    age = share(made.seed, "too old", number) * 300 + 2
+    long_ago = F.lit(micros(planted.FIRST_POST)) - (age * DAY).cast("bigint")
     no_time = (kind == "mistimed") & (number % 2 == 0)
     created = F.when(kind == "too_old", long_ago).when(~no_time, written)
-    deleted = F.when(kind == "deleted", time_after(made, "deleted", number)).when(is_late, fate)
-    moderated = F.when(kind == "moderated", time_after(made, "moderated", number))
+    deleted = F.when(kind == "deleted", planted.time_after(made, "deleted", number)).when(is_late, fate)
+    moderated = F.when(kind == "moderated", planted.time_after(made, "moderated", number))
     may_edit = kind.isin("plain", "mentioning", "tagging") & (share(made.seed, "edits", number) < 0.05)
     touched = F.when(kind == "edited_last", end).when(~is_late & fate.isNotNull(), fate)
-    edited = touched.when(may_edit, time_after(made, "edited", number))
-    recorded = F.greatest(F.least(written + 5 * SECOND, end), deleted, moderated, edited)
+    edited = touched.when(may_edit, planted.time_after(made, "edited", number))
+    recorded = F.greatest(F.least(written + 5 * planted.SECOND, end), deleted, moderated, edited)
     early = (kind == "mistimed") & (number % 2 == 1)
     return {
         "created_at": as_time(created),
         "edited_at": as_time(edited),
         "deleted_at": as_time(deleted),
         "moderated_at": as_time(moderated),
-        "recorded_at": as_time(F.when(early, written - 2 * HOUR).otherwise(recorded)),
+        "recorded_at": as_time(F.when(early, written - 2 * planted.HOUR).otherwise(recorded)),
     }
 
 
 def _planted() -> Column:
     """The planted reason: the post's own, else its author's, else that it copies something; or `eligible`."""
-    own, author, depends = F.col("own"), F.col("author"), F.lit(None).cast("string")
+    own, author = F.col("own"), F.col("author")
     about_posts = [reason.name for reason in Reason if reason.group is Group.POST]
     private_comment = (F.col("surface") == "comment") & (author == Reason.ACCOUNT_PRIVATE.name)
-    return (
-        F
-        .when(F.col("is_deleted_late"), Reason.DELETED.name)
-        .when(own.isin(*about_posts), own)
-        .when(private_comment, Reason.COMMENT_AUTHOR_PRIVATE.name)
-        .when(author.isNull() | own.isNull(), depends)
-        .when(author != ELIGIBLE, author)
-        .otherwise(own)
+    either = F.when(author != ELIGIBLE, author).when(author == ELIGIBLE, own)
+    return _first(
+        F.when(F.col("is_deleted_late"), Reason.DELETED.name),
+        F.when(own.isin(*about_posts), own),
+        F.when(private_comment, Reason.COMMENT_AUTHOR_PRIVATE.name),
+        F.when(own.isNotNull(), either),
     )
 
 
 def _own_outcome(made: World) -> Column:
     """What becomes of a post of this kind if its author is eligible; null where it is not certain."""
     number, kind = F.col("number"), F.col("kind")
-    hops = block_of(number) % CHAIN
+    hops = planted.block_of(number) % planted.CHAIN
     too_far = F.when(hops > 33, Reason.RESHARE_SOURCE_INELIGIBLE.name)
-    over = (kind == "edited_last") & (post_end(made, number) < micros(made.ends_at))
-    return (
-        F
-        .when(kind == "chain", F.when(hops < 32, F.lit(ELIGIBLE)).otherwise(too_far))
-        .when(over, F.lit(ELIGIBLE))
-        .otherwise(entry(KIND_OUTCOMES, F.col("kind_slot")))
-    )
+    over = (kind == "edited_last") & (planted.post_end(made, number) < micros(made.ends_at))
+    chained = F.when(kind == "chain", F.when(hops < 32, ELIGIBLE).otherwise(too_far))
+    return _first(chained, F.when(over, ELIGIBLE), entry(planted.KIND_OUTCOMES, F.col("kind_slot")))
+
+
+def _of_age(made: World) -> Column:
+    """The author's eighteenth birthday, in microseconds."""
+    return F.unix_date(F.add_months(birth_date(made), 12 * 18)).cast("bigint") * DAY
 
 
 def _author_outcome(made: World) -> Column:
     """What the author's account carries for this very post, or `eligible`; null within two days of coming of age."""
-    role, written = F.col("role"), F.col("written")
-    of_age = F.unix_date(F.add_months(birth_date(made), 12 * 18)).cast("bigint") * DAY
+    role, written, of_age = F.col("role"), F.col("written"), F.col("of_age")
     young = F.when(written < of_age - 2 * DAY, Reason.MINOR_AT_POST.name).when(written > of_age + 2 * DAY, ELIGIBLE)
     in_between = written.between(objected_at(made), withdrawn_at(made))
     cooled = F.when(in_between, Reason.OBJECTED.name).otherwise(ELIGIBLE)
-    return F.when(role == "young", young).when(role == "cooled", cooled).otherwise(account_outcome(made))
+    usual = F.when(~role.isin("young", "cooled"), F.col("account_outcome"))
+    return _first(F.when(role == "young", young), F.when(role == "cooled", cooled), usual)
