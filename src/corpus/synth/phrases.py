@@ -88,7 +88,8 @@ def _medium(seed: int, number: Column) -> Column:
 
 def _short(seed: int, number: Column) -> Column:
     pence = _two_digits(below(100, seed, "pence", number))
-    price = F.concat(F.lit("for £"), below(60, seed, "pounds", number) + 1, F.lit("."), pence)
+    asked = choice("for £|for only |for nearly |for about |for ", seed, "asked", number)
+    price = F.concat(asked, below(60, seed, "pounds", number) + 1, F.lit("."), pence)
     return F.concat_ws(" ", *_each(seed, number, "who", "did"), price, F.lit("near"), *_each(seed, number, "towns"))
 
 
