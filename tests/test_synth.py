@@ -244,3 +244,9 @@ def test_the_job_says_what_is_wrong_and_ends_with_its_code(tmp_path: Path, capsy
     assert main(["--out", str(tmp_path / "new"), "--as-of", "2026-11-20T00:00:00"]) == ConfigError.exit_code
     assert "synth: --as-of is a time without a zone" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigError, match="file/world/truth cannot be written: "):
+        synth.write_world({"truth": spark.range(3)}, tmp_path / "file/world", format="parquet")

@@ -134,6 +134,7 @@ def _write(frame: DataFrame, name: str, out: str, kind: str) -> int:
         try:
             frame.write.format(kind).mode("errorifexists").save(f"{out}/{name}")
         except (Py4JJavaError, PySparkException) as failed:
-            raise ConfigError(f"{out}/{name} cannot be written: {str(failed).splitlines()[0]}") from None
+            why = str(getattr(failed, "java_exception", failed)).splitlines()[0]
+            raise ConfigError(f"{out}/{name} cannot be written: {why}") from None
         reader = frame.sparkSession.read.format(kind)
         return (reader if kind == "delta" else reader.schema(frame.schema)).load(f"{out}/{name}").count()
