@@ -1,0 +1,142 @@
+"""Commands that make something: worlds, stored inputs, versions, the demo."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from corpus.cli.options import HERE, SparkConf, Warehouse, app, spark_session
+
+# ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
+# ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
+
+if TYPE_CHECKING:
+    from corpus.build import Built
+
+
+@app.command()
+def synth(
+    out: Path,
+    posts: Annotated[float, typer.Option(help="About how many posts.", min=1)] = 20_000,
+    seed: int = 1,
+    as_of: Annotated[str, typer.Option(help="The world's present, with a zone.")] = "2026-11-20T00:00:00Z",
+    wave: Annotated[int, typer.Option(help="How many waves of objections have come in.", min=0)] = 0,
+    file_format: Annotated[str, typer.Option("--format", help="parquet, json or delta.")] = "parquet",
+    spark_conf: SparkConf = "local",
+) -> None:
+    """Make an invented UK world of people, posts and objections, the same for the same arguments.
+
+    Example: corpus synth exports --posts 20000
+    """
+    from corpus import render
+    from corpus import synth as worlds
+    from corpus.arguments import instant
+
+    with spark_session("corpus synth", spark_conf) as spark:
+        world = worlds.world(spark, posts=int(posts), seed=seed, as_of=instant(as_of, "--as-of"), wave=wave)
+        written = worlds.write_world(world, out, format=file_format)
+    render.tell(("table", "rows"), list(written.items()), numbers=("rows",))
+
+
+@app.command()
+def ingest(source: str, spark_conf: SparkConf = "local") -> None:
+    """Store a source's files as Delta tables; the same file twice changes nothing.
+
+    Example: corpus ingest uk-social-files
+    """
+    from dataclasses import astuple
+
+    from corpus import ingest as ingesting
+    from corpus import render
+    from corpus.arguments import conf_file
+    from corpus.sources import read_source
+
+    described = read_source(conf_file("sources", source))
+    with spark_session("corpus ingest", spark_conf) as spark:
+        counted = ingesting.ingest(spark, described)
+    headers = ("table", "rows in", "stored", "replaced", "quarantined", "already there", "version")
+    render.tell(headers, [astuple(table) for table in counted], numbers=headers[1:])
+    for warning in ingesting.quarantine_warnings(described, counted):
+        render.say(f"! {warning}", style="yellow")
+
+
+@app.command()
+def build(
+    dataset: str,
+    source: Annotated[str, typer.Option(help="A source file, or its name in conf/sources.")],
+    policy: Annotated[str, typer.Option(help="A policy file, or its name in conf/policies.")],
+    cutoff: Annotated[str, typer.Option(help="Posts made before this instant; with a zone, as 2026-11-20T00:00:00Z.")],
+    warehouse: Warehouse = HERE,
+    key: Annotated[
+        Path | None,
+        typer.Option(envvar="CORPUS_KEY", help="The dataset's key file. [default: ~/.config/corpus/DATASET.key]"),
+    ] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GATE=REASON", help="Go on though this gate refuses; stands in the statement."),
+    ] = None,
+    build_id: Annotated[str | None, typer.Option(help="Name the build: the same id again builds nothing new.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another builder.", min=0)] = 600,
+    spark_conf: SparkConf = "local",
+) -> None:
+    """Judge every post and commit one version of a dataset.
+
+    Example: corpus build uk-social --source uk-social --policy uk-social --cutoff 2026-11-20T00:00:00Z
+    """
+    from corpus.arguments import conf_file, gate_off, instant
+    from corpus.build import BuildRequest, check_request
+    from corpus.build import build as run
+    from corpus.policy import read_policy
+    from corpus.sources import read_source
+
+    request = BuildRequest(
+        dataset=dataset,
+        warehouse=warehouse,
+        source=read_source(conf_file("sources", source)),
+        policy=read_policy(conf_file("policies", policy)),
+        cutoff=instant(cutoff, "--cutoff"),
+        now=datetime.now(UTC),
+        key_file=key or Path.home() / f".config/corpus/{dataset}.key",
+        build_id=build_id,
+        wait_seconds=wait,
+        gates_off=tuple(gate_off(each) for each in override or ()),
+    )
+    check_request(request)
+    with spark_session(f"corpus build {dataset}", spark_conf) as spark:
+        _tell_built(run(spark, request), warehouse)
+
+
+def _tell_built(built: Built, warehouse: Path) -> None:
+    from corpus import render
+
+    said, name = built.statement["predicate"], f"{built.dataset}@{built.version}"
+    render.say(f"{name} {'was there already' if built.was_there else 'is built'}: {render.kept(said)}", style="bold")
+    render.say()
+    render.funnel(said, most=8)
+    for warning in built.warnings:
+        render.say(f"! {warning}", style="yellow")
+    render.say()
+    tries = [f"show {name}", f"log {built.dataset}"]
+    tries += [f"diff {built.dataset}@{built.version - 1}..{built.version}"] if built.version > 1 else []
+    render.tell(("try next",), [(f"corpus {what} --warehouse {warehouse}",) for what in tries])
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the demo lives.")] = Path("demo"),
+    posts: Annotated[int, typer.Option(help="About how many posts.", min=1000)] = 20_000,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete an earlier demo in this folder and start again.")
+    ] = False,
+    spark_conf: SparkConf = "local",
+) -> None:
+    """A small UK world, three versions of a dataset, and a tour of them.
+
+    Example: corpus demo
+    """
+    from corpus.demo import demo as run
+
+    run(folder, posts, fresh, lambda: spark_session("corpus demo", spark_conf, is_small=True))

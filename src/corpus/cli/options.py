@@ -1,0 +1,71 @@
+"""What the commands share: the application, its options, and a Spark session for those that need one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from corpus.errors import CorpusError
+
+# ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_EXITS = [(kind.exit_code, (kind.__doc__ or "").rstrip(".")) for kind in CorpusError.__subclasses__()]
+_EPILOG = "\n".join(f"  {code}  {says}" for code, says in [(0, "Done"), (1, "Something failed"), *_EXITS])
+
+app = typer.Typer(
+    help="Builds training datasets from people's posts, and answers what is in them and why.",
+    epilog=f"\b\nExit codes:\n{_EPILOG}",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Warehouse = Annotated[Path, typer.Option(envvar="CORPUS_WAREHOUSE", help="The folder that holds the datasets.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+SparkConf = Annotated[str, typer.Option(help="A spark-submit properties file, or its name in conf/spark.")]
+HERE = Path("warehouse")
+
+
+@contextmanager
+def spark_session(name: str, conf: str, is_small: bool = False) -> Iterator[SparkSession]:
+    """A session for one command, with its progress drawn; stopped at the end."""
+    from corpus.arguments import conf_file
+    from corpus.progress import shown_progress, step
+    from corpus.session import open_session
+
+    settings = conf_file("spark", conf)
+    _silence_pyspark()
+    with shown_progress():
+        with step("starting Spark"):
+            session = open_session(name, settings, _for_small_data(settings) if is_small else None)
+        try:
+            yield session
+        finally:
+            session.stop()
+
+
+def _for_small_data(settings: Path) -> dict[str, str]:
+    """What spares a few thousand rows the compiling that only many rows repay."""
+    from corpus.session import read_conf
+
+    options = "spark.driver.extraJavaOptions"
+    quick_java = f"{read_conf(settings).get(options, '')} -XX:TieredStopAtLevel=1".strip()
+    return {options: quick_java, "spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"}
+
+
+def _silence_pyspark() -> None:
+    """Keeps pyspark from printing warnings, and errors with their Java trace that are answered in a sentence."""
+    import logging
+    import warnings
+
+    logging.disable(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"pyspark\.")

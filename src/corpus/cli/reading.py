@@ -1,0 +1,76 @@
+"""Commands that only read: no JVM, an answer in a second."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from corpus.cli.options import HERE, Json, Warehouse, app
+
+# ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
+
+
+@app.command()
+def log(dataset: str, warehouse: Warehouse = HERE, json: Json = False) -> None:
+    """The versions of a dataset, newest first.
+
+    Example: corpus log uk-social
+    """
+    from corpus import render
+    from corpus.versions import versions
+
+    found = versions(warehouse, dataset)
+    render.as_json([version.summary() for version in found]) if json else render.log(found)
+
+
+@app.command()
+def show(
+    version: Annotated[str, typer.Argument(metavar="DATASET[@N]")], warehouse: Warehouse = HERE, json: Json = False
+) -> None:
+    """What a version is: its inputs, policy and clocks, and why posts were left out.
+
+    Example: corpus show uk-social@3
+    """
+    from corpus import query, render
+    from corpus.versions import parse_reference
+
+    found = query.show(warehouse, *parse_reference(version))
+    render.as_json(found.statement) if json else render.show(found)
+
+
+@app.command()
+def diff(
+    span: Annotated[str, typer.Argument(metavar="DATASET@A..B")],
+    warehouse: Warehouse = HERE,
+    samples: Annotated[int, typer.Option(min=1, max=1000, help="How many documents to name for each cause.")] = 3,
+    text: Annotated[bool, typer.Option("--text", help="Show the text of these documents too.")] = False,
+    json: Json = False,
+) -> None:
+    """What came and what went between two versions, and why.
+
+    Example: corpus diff uk-social@2..3
+    """
+    from corpus import query, render
+    from corpus.versions import parse_span
+
+    found = query.diff(warehouse, *parse_span(span), samples=samples, with_text=text)
+    render.as_json(found) if json else render.diff(found, text)
+
+
+@app.command()
+def why(
+    version: Annotated[str, typer.Argument(metavar="DATASET[@N]")],
+    post_id: Annotated[str, typer.Argument(help="The post, by its post_id or its doc_id.")],
+    warehouse: Warehouse = HERE,
+    json: Json = False,
+) -> None:
+    """Whether a post is in a version, and every reason if it is not; without @N, in all versions.
+
+    Example: corpus why uk-social@3 p-1234
+    """
+    from corpus import query, render
+    from corpus.versions import parse_reference
+
+    found = query.why(warehouse, *parse_reference(version), post_id)
+    render.as_json(found) if json else render.why(found)
