@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from corpus.build import BuildRequest
 from corpus.inputs import Inputs
 from corpus.sources import Source, read_source
-from tests.vectors.worlds import World, batches, inputs_of, read_worlds
+from corpus.vectors import World, batches, inputs_of, read_worlds
+from tests.vectors import VECTORS
 
 NAMES = (
     "everything in order",
@@ -26,7 +27,7 @@ NAMES = (
     "the same post id twice",
     "reshare of a good post",
 )
-WORLDS = [world for world in read_worlds() if world.name in NAMES]
+WORLDS = [world for world in read_worlds(VECTORS) if world.name in NAMES]
 """Worlds of the vectors' own policy and clock: 18 posts, of which some are in."""
 
 

@@ -20,7 +20,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 LAYERS = [
     "cli",
     "demo render",
-    "query versions build synth",
+    "query versions build synth vectors",
     "evidence gates",
     "archive snapshot funnel",
     "pipeline",

@@ -11,10 +11,10 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from corpus import snapshot
+from corpus.arguments import conf_file
 from corpus.config import read_toml
 from corpus.policy import as_policy
 from corpus.schemas import SNAPSHOT
-from tests.vectors.worlds import UK_SOCIAL
 
 AGE = timedelta(days=30)
 
@@ -47,7 +47,9 @@ def ids_at(spark: SparkSession, table: Path, version: int) -> list[str]:
 
 
 def test_versions_open_after_thirty_days(spark: SparkSession, tmp_path: Path) -> None:
-    snapshot.create_tables(spark, tmp_path, as_policy(read_toml(UK_SOCIAL, "policy"), "uk-social"), "key", 0)
+    snapshot.create_tables(
+        spark, tmp_path, as_policy(read_toml(conf_file("policies", "uk-social"), "policy"), "uk-social"), "key", 0
+    )
     write_two_versions(spark, tmp_path / "snapshot")
     age(spark, tmp_path / "snapshot")
     assert ids_at(spark, tmp_path / "snapshot", 1) == ["1", "2", "3"]

@@ -7,12 +7,13 @@ from pyspark.sql import SparkSession
 
 from corpus.pipeline import judge
 from corpus.reasons import reasons_in
-from tests.vectors.worlds import World, batches, inputs_of, read_worlds
+from corpus.vectors import World, batches, inputs_of, read_worlds
+from tests.vectors import VECTORS
 
 PENDING = {"NEAR_DUPLICATE", "OBJECTOR_TEXT_COPY"}
 """Reasons that the issue on duplicates brings."""
 
-WORLDS = read_worlds()
+WORLDS = read_worlds(VECTORS)
 JUDGED = [world for world in WORLDS if "refused" not in world.case]
 
 Verdict = tuple[list[str], str | None]

@@ -17,13 +17,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
+from corpus.arguments import conf_file
 from corpus.config import read_toml
 from corpus.inputs import Inputs, conformed
 from corpus.policy import Clock, Policy, as_policy
 from corpus.schemas import IDS, INPUTS, PLACEHOLDER_IDS, input_columns
 
-VECTORS = Path(__file__).parent / "eligibility.yaml"
-UK_SOCIAL = Path(__file__).parents[2] / "conf/policies/uk-social.toml"
 REFERENCES = IDS | {"reshared_from", "reply_to", "coauthor_ids", "mentions", "tags", "email_hash"}
 SUBJECTS = {"profiles": "account_id", "notices": "account_id", "objections": "subject_id"}
 
@@ -56,7 +55,7 @@ class Batch:
     worlds: list[World] = field(default_factory=list)
 
 
-def read_worlds(path: Path = VECTORS) -> list[World]:
+def read_worlds(path: Path) -> list[World]:
     """All cases of a vector file."""
     book = yaml.safe_load(path.read_text(encoding="utf-8"))
     return [as_world(book, case, f"w{at:03d}-") for at, case in enumerate(book["cases"])]
@@ -69,7 +68,9 @@ def as_world(book: Row, case: Row, tag: str) -> World:
         key = SUBJECTS[table]
         own = {str(row.get(key)).strip() for row in case.get(table, [])}
         tables[table] += [filled(book, table, row, tag) for row in rows if row[key] not in own]
-    policy = merged(merged(read_toml(UK_SOCIAL, "policy"), book["policy"]), case.get("policy", {}))
+    policy = merged(
+        merged(read_toml(conf_file("policies", "uk-social"), "policy"), book["policy"]), case.get("policy", {})
+    )
     return World(case["name"], tag, tables, policy, book["clock"] | case.get("clock", {}), case)
 
 
