@@ -10,16 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
-from corpus.arguments import gate_off, instant
-from corpus.build import BuildRequest, Built, build
+from corpus.build import Built, build
 from corpus.errors import CorpusError
-from corpus.policy import read_policy
 from corpus.progress import shown_progress
+from corpus.request import request_from
 from corpus.session import submitted_session
-from corpus.sources import read_source
 
 
 def main(argv: list[str]) -> int:
@@ -30,22 +27,16 @@ def main(argv: list[str]) -> int:
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--cutoff", required=True, help="with a zone, as 2026-11-20T00:00:00Z")
     parser.add_argument("--build-id", help="the same id again builds nothing new")
-    parser.add_argument("--override", action="append", default=[], metavar="GATE=REASON")
+    for name, what in (("override", "GATE"), ("accept-anomaly", "RULE"), ("accept-objection", "ID")):
+        parser.add_argument(f"--{name}", action="append", default=[], metavar=f"{what}=REASON")
     try:
         with shown_progress():
-            request = as_request(parser.parse_args(argv))
+            request = request_from(**vars(parser.parse_args(argv)))
             print(answer(build(submitted_session(f"corpus build {request.dataset}"), request)))
     except CorpusError as mistake:
         print(f"build_snapshot: {mistake}", file=sys.stderr)
         return mistake.exit_code
     return 0
-
-
-def as_request(said: argparse.Namespace) -> BuildRequest:
-    """What the arguments ask for, as of now."""
-    cutoff, gates = instant(said.cutoff, "--cutoff"), tuple(gate_off(each) for each in said.override)
-    made = (said.dataset, said.warehouse, read_source(said.source), read_policy(said.policy), cutoff)
-    return BuildRequest(*made, now=datetime.now(UTC), key_file=said.key, build_id=said.build_id, gates_off=gates)
 
 
 def answer(built: Built) -> str:

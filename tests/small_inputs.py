@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from corpus.build import BuildRequest
 from corpus.inputs import Inputs
+from corpus.request import BuildRequest
 from corpus.sources import Source, read_source
-from corpus.vectors import World, batches, inputs_of, read_worlds
+from corpus.vectors import World, batches, complete_feeds, inputs_of, read_worlds
 from tests.vectors import VECTORS
 
 NAMES = (
@@ -33,12 +33,18 @@ WORLDS = [world for world in read_worlds(VECTORS) if world.name in NAMES]
 
 def write_inputs(spark: SparkSession, folder: Path, worlds: list[World] | None = None, **top: str) -> Source:
     """The worlds' tables as Delta tables in a folder, and a source that reads them in place."""
-    inputs = inputs_of(spark, worlds or WORLDS)
+    inputs = inputs_of(spark, [as_one(worlds or WORLDS)])
     tables = [field.name for field in fields(Inputs) if field.name != "absent"]
     for table in tables:
         rows: DataFrame = getattr(inputs, table)
         rows.coalesce(1).write.format("delta").mode("overwrite").save(str(folder / table))
     return source_of(folder, tables, **top)
+
+
+def as_one(worlds: list[World]) -> World:
+    """These worlds with one set of feeds for all of them."""
+    rows = {table: [row for world in worlds for row in world.rows[table]] for table in worlds[0].rows}
+    return replace(worlds[0], rows=rows | {"feeds": complete_feeds(rows, worlds[0].clock["now"])})
 
 
 def source_of(folder: Path, tables: list[str], **top: str) -> Source:

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from time import sleep
@@ -20,16 +21,21 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from corpus import snapshot
-from corpus.build import BuildRequest, Built, build, commit_version
+from corpus.build import Built, build, commit_version
+from corpus.clearance import require_fresh, with_what_is_known
 from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused
 from corpus.evidence.lease import lease
 from corpus.evidence.store import digest_of, intent_path, read_document, statement_path
+from corpus.facts import Facts, Feed
 from corpus.keyed import keyed, keyed_hash, with_key
-from corpus.policy import Governance
+from corpus.policy import GATES, Accepted, Governance
 from corpus.reasons import Reason, reasons_in
+from corpus.request import BuildRequest
+from corpus.resolution import resolved_objections
 from corpus.schemas import SNAPSHOT, columns
-from corpus.sources import Source
-from tests.small_inputs import WORLDS, at, request_of, source_of, write_inputs
+from corpus.sources import Source, pin
+from corpus.vectors import complete_feeds, inputs_of
+from tests.small_inputs import WORLDS, as_one, at, request_of, source_of, write_inputs
 
 
 @dataclass(frozen=True)
@@ -250,7 +256,7 @@ def test_a_builder_that_finds_the_lease_held_stops_and_names_the_holder(spark: S
     documents = spark.read.format("delta").load(str(made.folder / "snapshot"))
     base = snapshot.newest_version(spark, made.folder)
     with lease(made.folder, "somebody-else", 0), pytest.raises(Conflict, match="build somebody-else, process"):
-        commit_version(spark, made.request, documents, other_intent(made, "late", base))
+        commit_version(spark, made.request, documents, other_intent(made, "late", base), lambda: None)
     assert snapshot.newest_version(spark, made.folder) == base
 
 
@@ -272,7 +278,7 @@ def test_a_builder_whose_base_version_moved_commits_nothing(spark: SparkSession,
     documents = spark.read.format("delta").load(str(made.folder / "snapshot"))
     newest = snapshot.newest_version(spark, made.folder)
     with pytest.raises(Conflict, match=f"moved from version {newest - 1} to {newest}"):
-        commit_version(spark, made.request, documents, other_intent(made, "stale", newest - 1))
+        commit_version(spark, made.request, documents, other_intent(made, "stale", newest - 1), lambda: None)
     assert snapshot.newest_version(spark, made.folder) == newest
 
 
@@ -281,6 +287,60 @@ def test_the_archive_keeps_the_people_that_decided(made: Made) -> None:
     posts = {m["account_id"] for m in rows_of(made.folder / "members")}
     assert posts <= kept
     assert len(rows_of(made.folder / "archive" / "objections")) >= 1
+
+
+def test_objections_that_vanish_refuse_the_next_build(spark: SparkSession, made: Made, tmp_path: Path) -> None:
+    world = as_one(WORLDS)
+    fewer = {**world.rows, "objections": world.rows["objections"][1:]}
+    fewer["feeds"] = complete_feeds(fewer, world.clock["now"])
+    source = write_inputs(spark, tmp_path, [replace(world, rows=fewer)])
+    with pytest.raises(GateRefused, match="OBJECTIONS_SHRANK refuses this build: active = .*active_before = "):
+        build(spark, replace(made.request, source=source))
+
+
+def test_a_build_with_old_objections_or_silent_feeds_is_not_released(spark: SparkSession, made: Made) -> None:
+    pins, fresh = (
+        pin(spark, made.request.source),
+        Facts(feeds=[Feed("objections", "*", made.request.now, 1, False, None)]),
+    )
+    limits = made.request.policy.gates.model_copy(update={"max_age_hours": {"objections": 24}})
+    request = replace(made.request, policy=made.request.policy.model_copy(update={"gates": limits}))
+    require_fresh(spark, request, pins, fresh)
+    long_known = pins | {
+        "requests": replace(pins["requests"], committed_at=pins["requests"].committed_at - timedelta(2))
+    }
+    with pytest.raises(
+        GateRefused, match="RELEASE_LAG refuses this build: objections_hours = 0.0, requests_hours = 48.0"
+    ):
+        require_fresh(spark, request, long_known, fresh)
+    a_day_later = replace(request, started=request.started - 86_401)
+    with pytest.raises(GateRefused, match=r"FEED_STALE refuses this build: stale = objections/\* \(24.0 h\)"):
+        require_fresh(spark, a_day_later, pins, fresh)
+
+
+def test_an_objection_resolves_to_whom_an_earlier_build_knew(spark: SparkSession, made: Made) -> None:
+    (world,) = (world for world in WORLDS if world.name == "no profile")
+    objections = [
+        world.rows["objections"][0] | {"objection_id": f"o-{subject}", "subject_id": subject, "subject_type": "account"}
+        for subject in (f"{world.tag}ghost", "never-heard-of", "accepted")
+    ]
+    rows: dict[str, Any] = {table: [] for table in world.rows} | {"objections": objections}
+    inputs = inputs_of(spark, [replace(world, rows=rows)])
+    request = replace(made.request, accepted_objections=(Accepted(objection_id="o-accepted", because="a test"),))
+    known = with_what_is_known(resolved_objections(inputs), request, inputs).select("objection_id", "resolved_as")
+    assert {row[0]: row[1] for row in known.collect()} == {
+        f"o-{world.tag}ghost": "earlier",
+        "o-never-heard-of": None,
+        "o-accepted": "accepted",
+    }
+
+
+def test_the_statement_says_how_the_gates_were_passed_and_where_the_inputs_are(made: Made) -> None:
+    predicate = made.built.statement["predicate"]
+    assert [gate["gate"] for gate in predicate["gates"]] == [*GATES]
+    assert {gate["outcome"] for gate in predicate["gates"]} == {"passed", "at_release"}
+    assert predicate["source"]["posts"] == [{"path": made.request.source.posts[0].path}]
+    assert predicate["accepted"] == {"anomalies": [], "objections": []}
 
 
 BAD_REQUESTS: dict[str, tuple[dict[str, object], type[CorpusError], str]] = {

@@ -12,11 +12,13 @@ from pyspark.sql import functions as F
 
 from corpus import rules, synth
 from corpus.errors import ConfigError
+from corpus.facts import facts_of
 from corpus.inputs import Inputs, conformed
-from corpus.keys import rows_with_bad_key
+from corpus.keys import repeated
 from corpus.pipeline import judge
 from corpus.policy import Clock, read_policy
 from corpus.reasons import Reason
+from corpus.resolution import resolved_objections
 from corpus.schemas import INPUTS, KEYS, input_columns
 from corpus.synth import people
 from corpus.synth import posts as content
@@ -94,11 +96,13 @@ def test_every_reason_is_planted_but_what_would_stop_the_build(waves: list[World
 
 
 def test_repeated_keys_stay_where_a_build_passes(spark: SparkSession, waves: list[World]) -> None:
-    shares = {table: rows_with_bad_key(waves[0][table], KEYS[table]) / waves[0][table].count() for table in KEYS}
+    inputs = Inputs(**{table: conformed(waves[0][table], table) for table in INPUTS})  # type: ignore[arg-type] # none absent
+    facts = facts_of(inputs, resolved_objections(inputs))[()]
+    shares = {table: facts.bad_keys[table] / facts.rows[table] for table in KEYS}
     assert shares == {table: 0.0001 if table == "posts" else 0.0 for table in KEYS}
     larger = Made(400_000, SEED, AS_OF, 0)
     profiles = people.profiles(people.numbered_accounts(spark, larger), larger)
-    assert rows_with_bad_key(profiles.select("account_id"), KEYS["profiles"]) == 2
+    assert repeated(profiles, "account_id").count() == 1
 
 
 def test_what_is_planted_is_what_the_rules_find_and_about_half_is_eligible(waves: list[World]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from corpus.config import validated
+from corpus.config import AnyModel, validated
 from corpus.errors import ConfigError, nearest
-from corpus.policy import GATES, GateOff
+from corpus.policy import GATES, Accepted, GateOff, RuleOff
+from corpus.reasons import Reason
 
 
 def conf_file(kind: str, name: str) -> Path:
@@ -39,9 +40,25 @@ def instant(text: str, option: str) -> datetime:
 
 def gate_off(text: str) -> GateOff:
     """A gate and the reason to go on without it, from GATE=REASON. Raises ConfigError."""
-    gate, _, because = text.partition("=")
-    if gate not in GATES:
+    return _with_reason(GateOff, text, "--override", GATES)
+
+
+def anomaly(text: str) -> RuleOff:
+    """A reason of exclusion whose share may have jumped, and why, from RULE=REASON. Raises ConfigError."""
+    return _with_reason(RuleOff, text, "--accept-anomaly", tuple(Reason.__members__))
+
+
+def objection(text: str) -> Accepted:
+    """An objection that may resolve to nobody, and why, from ID=REASON. Raises ConfigError."""
+    return _with_reason(Accepted, text, "--accept-objection")
+
+
+def _with_reason(kind: type[AnyModel], text: str, option: str, known: tuple[str, ...] = ()) -> AnyModel:
+    """The thing named before `=` and the reason given after it."""
+    name, _, because = text.partition("=")
+    what = next(iter(kind.model_fields))
+    if known and name not in known:
         raise ConfigError(
-            f"--override: there is no gate '{gate}'{nearest(gate, GATES)}; there are: {', '.join(GATES)}."
+            f"{option}: there is no {what} '{name}'{nearest(name, known)}; there are: {', '.join(known)}."
         )
-    return validated(GateOff, {"gate": gate, "because": because}, f"--override {gate}=REASON")
+    return validated(kind, {what: name, "because": because}, f"{option} {name}=REASON")

@@ -5,18 +5,16 @@ A crash anywhere is mended by a rerun.
 
 from __future__ import annotations
 
-import os
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from corpus import gates, snapshot
+from corpus import snapshot
 from corpus.archive import write_archive
-from corpus.errors import ConfigError, Conflict, DatasetError, EnvironmentFault
+from corpus.clearance import cleared, outcomes, require_fresh
+from corpus.errors import Conflict, DatasetError
 from corpus.evidence.lease import lease
 from corpus.evidence.statement import as_statement, code_identity, instant, texts
 from corpus.evidence.store import (
@@ -30,39 +28,11 @@ from corpus.funnel import funnel_of
 from corpus.keyed import key_id, make_key, read_key
 from corpus.mapping import reading
 from corpus.pipeline import judge
-from corpus.policy import Clock, GateOff, Policy
 from corpus.progress import step
+from corpus.request import BuildRequest, check_request
 from corpus.rules import not_judged, without_data
 from corpus.session import require_contract
-from corpus.sources import Pin, Source, pin, read_inputs, retention_warnings
-from corpus.versions import parse_name
-
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """What to build, from what, under which policy, as of when, and with which key."""
-
-    dataset: str
-    warehouse: Path
-    source: Source
-    policy: Policy
-    cutoff: datetime
-    now: datetime
-    key_file: Path
-    build_id: str | None = None
-    bucket_bits: int | None = None
-    wait_seconds: float = 600
-    gates_off: tuple[GateOff, ...] = ()
-
-    @property
-    def folder(self) -> Path:
-        """Where the dataset stands."""
-        return self.warehouse / self.dataset
-
-    @property
-    def clock(self) -> Clock:
-        """The build's two instants."""
-        return Clock(cutoff=self.cutoff, now=self.now)
+from corpus.sources import Pin, pin, read_inputs, retention_warnings
 
 
 @dataclass(frozen=True)
@@ -101,21 +71,6 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
     return Built(request.dataset, version, build_id, False, statement, warnings)
 
 
-def check_request(request: BuildRequest) -> None:
-    """Raises ConfigError or EnvironmentFault for what is wrong before anything is read."""
-    parse_name(request.dataset)
-    if request.build_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request.build_id):
-        raise ConfigError(f"'{request.build_id}' is not a build id: use at most 64 letters, digits, - and _.")
-    if request.warehouse.absolute() in request.key_file.absolute().parents:
-        raise ConfigError(f"The key file {request.key_file} lies inside the warehouse; keep it elsewhere (--key).")
-    try:
-        request.warehouse.mkdir(parents=True, exist_ok=True)
-    except OSError as cannot:
-        raise EnvironmentFault(f"The warehouse {request.warehouse} cannot be made: {cannot.strerror}.") from None
-    if not os.access(request.warehouse, os.W_OK):
-        raise EnvironmentFault(f"The warehouse {request.warehouse} cannot be written; check who owns it.")
-
-
 def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tuple[bytes, int]:
     """The dataset's key and its bucket width; makes both, and the tables, at the first build.
 
@@ -141,11 +96,15 @@ def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tu
 
 
 def commit_version(
-    spark: SparkSession, request: BuildRequest, documents: DataFrame, intent: dict[str, Any]
+    spark: SparkSession,
+    request: BuildRequest,
+    documents: DataFrame,
+    intent: dict[str, Any],
+    require_fresh: Callable[[], None],
 ) -> tuple[int, dict[str, Any]]:
     """Writes the intent and, alone and on the base version that it names, the commit and its statement.
 
-    Raises Conflict where another builder holds the lease, or the dataset has moved.
+    Raises Conflict where another builder holds the lease, or the dataset has moved; and what `require_fresh` raises.
     """
     folder, build_id, base = request.folder, intent["build_id"], int(intent["base_version"])
     write_document(intent_path(folder, build_id), intent)
@@ -156,6 +115,7 @@ def commit_version(
                 f"{request.dataset} moved from version {base} to {newest} while this build ran; it was made for "
                 f"version {base}. Nothing was committed. Run it again."
             )
+        require_fresh()
         said = snapshot.Said(build_id, digest_of(intent))
         snapshot.commit(documents, folder, said)
         made = snapshot.committed(spark, folder, said, base + 1, int(intent["snapshot"]["rows"]))
@@ -171,13 +131,15 @@ def _make_version(
     policy, clock, folder = request.policy, request.clock, request.folder
     inputs = read_inputs(spark, request.source, pins)
     with step("checking the gates"):
-        outcomes = gates.checked(inputs, pins, policy, clock, request.gates_off)
+        clearance = cleared(spark, request, inputs, pins)
+        facts = clearance.facts
     key, bits = dataset_key(spark, request, pins["profiles"].rows)
     snapshot.with_longer_retention(spark, folder, policy)
     base = snapshot.newest_version(spark, folder)
     with step("judging every post"), reading(f"An input of {request.source.name}"):
         verdicts = judge(inputs, policy, clock).persist()
         funnel = funnel_of(verdicts)
+        gates = outcomes(request, clearance, funnel)
     with step("writing the exclusions and members"):
         exclusions = snapshot.as_exclusions(verdicts, key, bits, spark)
         snapshot.write_side_table(exclusions, folder, "exclusions", build_id, "post_id")
@@ -196,14 +158,19 @@ def _make_version(
         "policy": {"name": policy.name, "digest": policy.digest, "values": texts(policy.as_json())},
         "code": code_identity(),
         "inputs": [_input(p) for p in pins.values()],
-        "gates": texts(outcomes),
+        "source": texts(request.source.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
+        "gates": texts(gates),
+        "accepted": {
+            "anomalies": [each.model_dump() for each in request.accepted_anomalies],
+            "objections": [each.model_dump() for each in request.accepted_objections],
+        },
         "not_judged": [reason.name for reason in not_judged(policy)],
         "without_data": [reason.name for reason in without_data(inputs, policy)],
         "funnel": texts(funnel),
         "snapshot": {"rows": str(funnel["kept"]), "digest": digest, "bucket_bits": str(bits)},
     }
     with step("committing the version"):
-        return commit_version(spark, request, documents, intent)
+        return commit_version(spark, request, documents, intent, lambda: require_fresh(spark, request, pins, facts))
 
 
 def _finished(

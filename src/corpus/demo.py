@@ -83,9 +83,10 @@ def make(spark: SparkSession, folder: Path, posts: int) -> None:
 
 
 def _make_version(spark: SparkSession, folder: Path, posts: int, wave: int, as_of: datetime) -> None:
-    from corpus.build import BuildRequest, build
+    from corpus.build import build
     from corpus.ingest import ingest
     from corpus.policy import read_policy
+    from corpus.request import BuildRequest
     from corpus.sources import read_source
     from corpus.synth import world, write_world
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
@@ -24,15 +22,3 @@ def repeated(rows: DataFrame, key: str) -> DataFrame:
         .where("count > 1")
         .select(key)
     )
-
-
-def rows_with_bad_key(rows: DataFrame, key: tuple[str, ...]) -> int:
-    """How many rows have a key that is null in some column, or that other rows have too.
-
-    Costs one exchange of hashes.
-    """
-    is_null = reduce(Column.__or__, (F.col(name).isNull() for name in key))
-    hashed = rows.select(F.when(~is_null, F.xxhash64(*key)).alias("hash"))
-    counts = hashed.groupBy("hash").count().where("hash IS NULL OR count > 1")
-    (total,) = counts.agg(F.coalesce(F.sum("count"), F.lit(0)).alias("rows")).collect()
-    return int(total["rows"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -40,8 +38,3 @@ def by_country(policy: Policy, value: Callable[[Local], Column]) -> Column:
         local = Local(own.timezone or here.timezone, own.adult_age or here.adult_age, own.notice or here.notice)
         chosen = chosen.when(F.col("country") == country, value(local))
     return chosen.otherwise(value(here)) if policy.per_country else value(here)
-
-
-def date_of(moment: datetime, timezone: str) -> date:
-    """The local date of one instant."""
-    return moment.astimezone(ZoneInfo(timezone)).date()

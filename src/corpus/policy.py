@@ -183,6 +183,13 @@ class GateOff(Part):
     because: Because
 
 
+class Accepted(Part):
+    """An objection that resolves to nobody and is accepted as it is, and why."""
+
+    objection_id: str
+    because: Because
+
+
 class Policy(Part):
     """Everything that a build needs to know of the law, the country and the platform; see the contract for each key."""
 

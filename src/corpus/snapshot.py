@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 
@@ -228,6 +229,13 @@ def row_digest(documents: DataFrame) -> str:
     )
     lines = sorted((row["bucket"], row["digest"]) for row in buckets.collect())
     return sha256("".join(f"{bucket}:{digest}\n" for bucket, digest in lines).encode()).hexdigest()
+
+
+def ids_judged(spark: SparkSession, dataset: Path) -> DataFrame:
+    """The accounts and posts that builds of this dataset have judged, as `id`; repeated."""
+    tables = (spark.read.format("delta").load(str(dataset / name)) for name in SIDE_TABLES)
+    ids = (table.select(F.explode(F.array("account_id", "post_id")).alias("id")) for table in tables)
+    return reduce(DataFrame.unionAll, ids)
 
 
 def sweep(spark: SparkSession, dataset: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,6 +77,13 @@ def build(
         list[str] | None,
         typer.Option(metavar="GATE=REASON", help="Go on though this gate refuses; stands in the statement."),
     ] = None,
+    accept_anomaly: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE=REASON", help="A reason's share of the posts may have jumped."),
+    ] = None,
+    accept_objection: Annotated[
+        list[str] | None, typer.Option(metavar="ID=REASON", help="This objection may name nobody that is known.")
+    ] = None,
     build_id: Annotated[str | None, typer.Option(help="Name the build: the same id again builds nothing new.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for another builder.", min=0)] = 600,
     spark_conf: SparkConf = "local",
@@ -86,23 +92,22 @@ def build(
 
     Example: corpus build uk-social --source uk-social --policy uk-social --cutoff 2026-11-20T00:00:00Z
     """
-    from corpus.arguments import conf_file, gate_off, instant
-    from corpus.build import BuildRequest, check_request
+    from corpus.arguments import conf_file
     from corpus.build import build as run
-    from corpus.policy import read_policy
-    from corpus.sources import read_source
+    from corpus.request import check_request, request_from
 
-    request = BuildRequest(
-        dataset=dataset,
+    request = request_from(
+        dataset,
+        source=conf_file("sources", source),
+        policy=conf_file("policies", policy),
+        cutoff=cutoff,
         warehouse=warehouse,
-        source=read_source(conf_file("sources", source)),
-        policy=read_policy(conf_file("policies", policy)),
-        cutoff=instant(cutoff, "--cutoff"),
-        now=datetime.now(UTC),
-        key_file=key or Path.home() / f".config/corpus/{dataset}.key",
+        key=key or Path.home() / f".config/corpus/{dataset}.key",
         build_id=build_id,
-        wait_seconds=wait,
-        gates_off=tuple(gate_off(each) for each in override or ()),
+        override=override or (),
+        accept_anomaly=accept_anomaly or (),
+        accept_objection=accept_objection or (),
+        wait=wait,
     )
     check_request(request)
     with spark_session(f"corpus build {dataset}", spark_conf) as spark:

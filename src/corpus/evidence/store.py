@@ -34,6 +34,12 @@ def statement_path(dataset: Path, version: int) -> Path:
     return dataset / "evidence" / "statements" / f"{version:020d}.json"
 
 
+def newest_statement(dataset: Path) -> dict[str, Any] | None:
+    """The statement of the newest version that has one; None before the first."""
+    stated = sorted((dataset / "evidence" / "statements").glob("*.json"))
+    return read_document(stated[-1]) if stated else None
+
+
 def read_document(path: Path) -> dict[str, Any] | None:
     """The document in a file; None if there is no such file."""
     try:

@@ -1,0 +1,99 @@
+"""What a build is asked to make, and what is wrong with that before anything is read."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from corpus.arguments import anomaly, gate_off, instant, objection
+from corpus.errors import ConfigError, EnvironmentFault
+from corpus.policy import Accepted, Clock, GateOff, Policy, RuleOff, read_policy
+from corpus.sources import Source, read_source
+from corpus.versions import parse_name
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What to build, from what, under which policy, as of when, and with which key."""
+
+    dataset: str
+    warehouse: Path
+    source: Source
+    policy: Policy
+    cutoff: datetime
+    now: datetime
+    key_file: Path
+    build_id: str | None = None
+    bucket_bits: int | None = None
+    wait_seconds: float = 600
+    gates_off: tuple[GateOff, ...] = ()
+    accepted_anomalies: tuple[RuleOff, ...] = ()
+    accepted_objections: tuple[Accepted, ...] = ()
+
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def folder(self) -> Path:
+        """Where the dataset stands."""
+        return self.warehouse / self.dataset
+
+    @property
+    def clock(self) -> Clock:
+        """The build's two instants."""
+        return Clock(cutoff=self.cutoff, now=self.now)
+
+    @property
+    def now_later(self) -> datetime:
+        """The clock by now: `now`, and what has passed since."""
+        return self.now + timedelta(seconds=time.monotonic() - self.started)
+
+
+def request_from(  # noqa: PLR0913 (an option is a parameter)
+    dataset: str,
+    *,
+    source: Path,
+    policy: Path,
+    cutoff: str,
+    warehouse: Path,
+    key: Path,
+    build_id: str | None = None,
+    override: Sequence[str] = (),
+    accept_anomaly: Sequence[str] = (),
+    accept_objection: Sequence[str] = (),
+    wait: float = 600,
+) -> BuildRequest:
+    """The request that people's words make, as of now. Raises ConfigError."""
+    return BuildRequest(
+        dataset=dataset,
+        warehouse=warehouse,
+        source=read_source(source),
+        policy=read_policy(policy),
+        cutoff=instant(cutoff, "--cutoff"),
+        now=datetime.now(UTC),
+        key_file=key,
+        build_id=build_id,
+        wait_seconds=wait,
+        gates_off=tuple(map(gate_off, override)),
+        accepted_anomalies=tuple(map(anomaly, accept_anomaly)),
+        accepted_objections=tuple(map(objection, accept_objection)),
+    )
+
+
+def check_request(request: BuildRequest) -> None:
+    """Raises ConfigError or EnvironmentFault for what is wrong before anything is read."""
+    parse_name(request.dataset)
+    if request.build_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request.build_id):
+        raise ConfigError(f"'{request.build_id}' is not a build id: use at most 64 letters, digits, - and _.")
+    if request.warehouse.absolute() in request.key_file.absolute().parents:
+        raise ConfigError(f"The key file {request.key_file} lies inside the warehouse; keep it elsewhere (--key).")
+    try:
+        request.warehouse.mkdir(parents=True, exist_ok=True)
+    except OSError as cannot:
+        raise EnvironmentFault(f"The warehouse {request.warehouse} cannot be made: {cannot.strerror}.") from None
+    if not os.access(request.warehouse, os.W_OK):
+        raise EnvironmentFault(f"The warehouse {request.warehouse} cannot be written; check who owns it.")
