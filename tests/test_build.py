@@ -294,7 +294,7 @@ def test_objections_that_vanish_refuse_the_next_build(spark: SparkSession, made:
     fewer = {**world.rows, "objections": world.rows["objections"][1:]}
     fewer["feeds"] = complete_feeds(fewer, world.clock["now"])
     source = write_inputs(spark, tmp_path, [replace(world, rows=fewer)])
-    with pytest.raises(GateRefused, match="OBJECTIONS_SHRANK refuses this build: active = .*active_before = "):
+    with pytest.raises(GateRefused, match=r"OBJECTIONS_SHRANK refuses this build: active = .*active_before = "):
         build(spark, replace(made.request, source=source))
 
 
@@ -310,7 +310,7 @@ def test_a_build_with_old_objections_or_silent_feeds_is_not_released(spark: Spar
         "requests": replace(pins["requests"], committed_at=pins["requests"].committed_at - timedelta(2))
     }
     with pytest.raises(
-        GateRefused, match="RELEASE_LAG refuses this build: objections_hours = 0.0, requests_hours = 48.0"
+        GateRefused, match=r"RELEASE_LAG refuses this build: objections_hours = 0.0, requests_hours = 48.0"
     ):
         require_fresh(spark, request, long_known, fresh)
     a_day_later = replace(request, started=request.started - 86_401)
