@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import yaml
 
 from corpus import demo, progress, render
 from corpus.arguments import conf_file, gate_off, instant
 from corpus.errors import ConfigError
+from corpus.vectors import read_worlds
 from corpus.versions import versions
 from tests.small_dataset import HOSTILE_ID, doc_id, small_dataset
+from tests.vectors import VECTORS
 
 CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
 
@@ -289,3 +292,32 @@ def test_a_finished_demo_is_shown_again_without_spark(tmp_path: Path, capsys: py
 
 def never() -> NoReturn:
     raise AssertionError("this needs no Spark")
+
+
+def test_vectors_prints_a_line_for_each_world_and_fails_when_one_comes_out_otherwise(tmp_path: Path) -> None:
+    book = yaml.safe_load(VECTORS.read_text(encoding="utf-8"))
+    wrong = book["cases"][0] | {"name": "wrong", "kept": [], "out": {"p1": ["DELETED"]}}
+    (tmp_path / "worlds.yaml").write_text(
+        yaml.safe_dump(book | {"cases": [book["cases"][0], wrong, book["cases"][-1]]})
+    )
+    done = subprocess.run(
+        [*CORPUS, "vectors", str(tmp_path / "worlds.yaml")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.splitlines()) == (
+        1,
+        [
+            "ok      everything in order",
+            "FAILED  wrong",
+            "        p1: found kept, expected DELETED",
+            "ok      the impact assessment has run out",
+            "2 passed, 1 failed",
+        ],
+    )
+
+
+def test_a_file_that_holds_no_worlds_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "worlds.yaml").write_text("cases: [{name: x}]")
+    with pytest.raises(ConfigError, match="is not a file of vectors"):
+        read_worlds(tmp_path / "worlds.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        read_worlds(tmp_path / "nothing.yaml")
