@@ -64,7 +64,7 @@ def require_fresh(spark: SparkSession, request: BuildRequest, pins: dict[str, Pi
     known = {table: pins[table].committed_at for table in pins if table in ("objections", "requests")}
     newest = {table: committed_at(spark, request.source, table) for table in known}
     lag, stale = release_lag(known, newest, request.policy), feed_stale(facts, request.policy, request.now_later)
-    require([stale, lag], request.policy, request.gates_off)
+    require([stale, lag], request.policy, request.gates_off, "No version was made; the next build sweeps what is left.")
 
 
 def with_what_is_known(resolved: DataFrame, request: BuildRequest, inputs: Inputs) -> DataFrame:

@@ -51,13 +51,15 @@ def early_gates(facts: Facts, policy: Policy, clock: Clock, before: Mapping[str,
     ]
 
 
-def require(gates: Iterable[Gate], policy: Policy, overrides: tuple[GateOff, ...] = ()) -> list[dict[str, Any]]:
+def require(
+    gates: Iterable[Gate], policy: Policy, overrides: tuple[GateOff, ...] = (), ending: str = "Nothing was written."
+) -> list[dict[str, Any]]:
     """These gates for the statement, in the contract's order. Raises GateRefused that explains the first that fails."""
     off = {off.gate: off for off in (*policy.gates_off, *overrides)}
     found = sorted(gates, key=lambda gate: GATES.index(gate.gate))
     failed = refusing(found, off)
     if failed:
-        raise GateRefused(refusal(failed))
+        raise GateRefused(f"{refusal(failed)}\n{ending}")
     return [gate.outcome(off.get(gate.gate), overrides) for gate in found]
 
 
@@ -72,7 +74,7 @@ def refusal(failed: list[Gate]) -> str:
     first, *others = failed
     lines = [f"The gate {first.gate} refuses this build: {_figures(first)}.", first.advice]
     lines += [f"Also refused by {gate.gate}: {_figures(gate)}." for gate in others]
-    return "\n".join([*lines, f"To go on all the same: --override {first.gate}=REASON.", "Nothing was written."])
+    return "\n".join([*lines, f"To go on all the same: --override {first.gate}=REASON."])
 
 
 def feed_stale(facts: Facts, policy: Policy, now: datetime) -> Gate:
