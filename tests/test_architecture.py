@@ -25,6 +25,7 @@ LAYERS = [
     "archive snapshot funnel",
     "pipeline",
     "accounts notices objections posts references duplicates ingest",
+    "rereading",
     "sources files arrivals mapping",
     "rules verdicts staging inputs keys local_time text text_html keyed arguments session",
     "policy progress java",

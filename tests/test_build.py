@@ -21,12 +21,14 @@ from pyspark.sql import functions as F
 
 from corpus import snapshot
 from corpus.build import BuildRequest, Built, build, commit_version
-from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused
+from corpus.config import validated
+from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused, SourceError
 from corpus.evidence.lease import lease
 from corpus.evidence.store import digest_of, intent_path, read_document, statement_path
 from corpus.keyed import keyed, keyed_hash, with_key
 from corpus.policy import Governance
 from corpus.reasons import Reason, reasons_in
+from corpus.rereading import inputs_of_version
 from corpus.schemas import SNAPSHOT, columns
 from corpus.sources import Source
 from tests.small_inputs import WORLDS, at, request_of, source_of, write_inputs
@@ -281,6 +283,22 @@ def test_the_archive_keeps_the_people_that_decided(made: Made) -> None:
     posts = {m["account_id"] for m in rows_of(made.folder / "members")}
     assert posts <= kept
     assert len(rows_of(made.folder / "archive" / "objections")) >= 1
+
+
+def test_the_statement_says_how_its_inputs_are_read_again(spark: SparkSession, made: Made) -> None:
+    said = made.built.statement["predicate"]
+    assert validated(Source, said["source"], "source") == made.request.source
+    posts = inputs_of_version(spark, made.built.statement).posts
+    assert posts.count() == int(next(pinned["rows"] for pinned in said["inputs"] if pinned["table"] == "posts"))
+
+
+def test_inputs_that_cannot_be_read_again_are_named(spark: SparkSession, made: Made) -> None:
+    said = made.built.statement["predicate"]
+    with pytest.raises(DatasetError, match="statement of uk-social@1 does not say how its inputs were read"):
+        inputs_of_version(spark, {"predicate": {key: value for key, value in said.items() if key != "source"}})
+    gone = [pinned | {"version": "99"} if pinned["table"] == "requests" else pinned for pinned in said["inputs"]]
+    with pytest.raises(SourceError, match=r"inputs of uk-social@1 do not open any more.*\[requests\]: version 99"):
+        inputs_of_version(spark, {"predicate": said | {"inputs": gone}})
 
 
 BAD_REQUESTS: dict[str, tuple[dict[str, object], type[CorpusError], str]] = {

@@ -195,6 +195,7 @@ def _make_version(
         "now": instant(clock.now),
         "policy": {"name": policy.name, "digest": policy.digest, "values": texts(policy.as_json())},
         "code": code_identity(),
+        "source": texts(request.source.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
         "inputs": [_input(p) for p in pins.values()],
         "gates": texts(outcomes),
         "not_judged": [reason.name for reason in not_judged(policy)],
