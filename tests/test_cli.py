@@ -206,6 +206,17 @@ def test_policies_are_explained_and_compared_without_a_dataset(warehouse: Path) 
     assert corpus(warehouse, "policy", "diff", "forum", "forum").stdout == "forum and forum say the same.\n"
 
 
+def test_changes_that_decide_about_no_post_need_no_spark(warehouse: Path, tmp_path: Path) -> None:
+    forum = conf_file("policies", "forum").read_text(encoding="utf-8")
+    (tmp_path / "p.toml").write_text(
+        forum.replace("release_lag_hours = 24", "release_lag_hours = 48"), encoding="utf-8"
+    )
+    done = corpus(warehouse, "policy", "diff", "forum", str(tmp_path / "p.toml"), "--dataset", "uk-social@3")
+    assert "gates.release_lag_hours: laxer" in done.stdout
+    assert done.stdout.endswith("No post of uk-social@3 would move: nothing that differs decides about one.\n")
+    assert done.stderr == ""
+
+
 def test_a_closed_pipe_is_no_error_message(warehouse: Path) -> None:
     running = subprocess.Popen(
         [*CORPUS, "log", "uk-social", "--warehouse", str(warehouse)], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -66,7 +66,7 @@ def diff(
     a, b = (read_policy(conf_file("policies", name)) for name in (before, after))
     version = query.show(warehouse, *parse_reference(dataset)) if dataset else None
     found, moves = changes(a, b), None
-    if version and version.statement and found:
+    if version and version.statement and any(change.moves for change in found):
         from corpus.policy_impact import impact
 
         with spark_session("corpus policy diff", spark_conf) as spark:
@@ -77,6 +77,8 @@ def diff(
     tell_changes((before, after), found)
     if moves and version:
         tell_moves(version.name, before, found, moves)
+    elif version:
+        render.say(f"No post of {version.name} would move: nothing that differs decides about one.")
 
 
 def tell_explained(found: Explanation) -> None:
