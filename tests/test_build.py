@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,14 +24,19 @@ from pyspark.sql import functions as F
 from corpus import snapshot
 from corpus.build import Built, build, commit_version
 from corpus.clearance import require_fresh, with_what_is_known
-from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused
+from corpus.cli.policies import tell_changes, tell_moves
+from corpus.config import validated
+from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused, SourceError
 from corpus.evidence.lease import lease
 from corpus.evidence.store import digest_of, intent_path, read_document, statement_path
 from corpus.facts import Facts, Feed
 from corpus.keyed import keyed, keyed_hash, with_key
 from corpus.policy import GATES, Accepted, Governance
+from corpus.policy_changes import changes
+from corpus.policy_impact import Impact, Moved, impact
 from corpus.reasons import Reason, reasons_in
 from corpus.request import BuildRequest
+from corpus.rereading import inputs_of_version
 from corpus.resolution import resolved_objections
 from corpus.schemas import SNAPSHOT, columns
 from corpus.sources import Source, pin
@@ -341,6 +347,46 @@ def test_the_statement_says_how_the_gates_were_passed_and_where_the_inputs_are(m
     assert {gate["outcome"] for gate in predicate["gates"]} == {"passed", "at_release"}
     assert predicate["source"]["posts"] == [{"path": made.request.source.posts[0].path}]
     assert predicate["accepted"] == {"anomalies": [], "objections": []}
+
+
+def test_the_statement_says_how_its_inputs_are_read_again(spark: SparkSession, made: Made) -> None:
+    said = made.built.statement["predicate"]
+    assert validated(Source, said["source"], "source") == made.request.source
+    posts = inputs_of_version(spark, made.built.statement).posts
+    assert posts.count() == int(next(pinned["rows"] for pinned in said["inputs"] if pinned["table"] == "posts"))
+
+
+def test_inputs_that_cannot_be_read_again_are_named(spark: SparkSession, made: Made) -> None:
+    said = made.built.statement["predicate"]
+    with pytest.raises(DatasetError, match="statement of uk-social@1 does not say how its inputs were read"):
+        inputs_of_version(spark, {"predicate": {key: value for key, value in said.items() if key != "source"}})
+    gone = [pinned | {"version": "99"} if pinned["table"] == "requests" else pinned for pinned in said["inputs"]]
+    with pytest.raises(SourceError, match=r"inputs of uk-social@1 do not open any more.*\[requests\]: version 99"):
+        inputs_of_version(spark, {"predicate": said | {"inputs": gone}})
+
+
+def test_changes_of_policy_are_counted_in_posts_each_alone_and_all_together(
+    spark: SparkSession, made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = made.request.policy
+    other = policy.model_copy(
+        update={
+            "age_basis": "cutoff",
+            "platforms": ["instagram"],
+            "retention_days": 100,
+        }
+    )
+    found = changes(policy, other)
+    moves = impact(spark, made.built.statement, policy, other, found)
+    kept = int(made.built.statement["predicate"]["funnel"]["kept"])
+    by_age, by_platform = Moved(comes_in=1), Moved(goes_out=kept)
+    assert moves == Impact(kept, {"platforms": by_platform, "age_basis": by_age}, together=by_platform)
+    tell_changes(("a", "b"), found)
+    tell_moves("uk-social@1", "a", found, moves)
+    said = capsys.readouterr().out
+    assert "From a to b: 1 different, 1 laxer, 1 stricter" in said
+    assert re.search(r"all changes together +0 +4\n", said)
+    assert "The other changes (1) decide about no post." in said
 
 
 BAD_REQUESTS: dict[str, tuple[dict[str, object], type[CorpusError], str]] = {

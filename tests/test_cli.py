@@ -154,6 +154,11 @@ def test_a_post_cannot_command_the_terminal(warehouse: Path, arguments: tuple[st
             2,
             "no file 'nope', nor",
         ),
+        (("policy", "explain", "uk-socal"), 2, "did you mean 'uk-social'?"),
+        (("policy", "diff", "uk-social", "conf/policies/nope.toml"), 2, "no file 'conf/policies/nope.toml', nor"),
+        (("policy", "diff", "conf/sources/stackexchange.toml", "uk-social"), 2, "'posts' is not a known key"),
+        (("policy", "diff", "forum", "uk-social", "--dataset", "uk-social@9"), 6, "no version 9; it has 1, 3, 4, 5"),
+        (("policy", "diff", "forum", "uk-social", "--dataset", "uk-social"), 6, "uk-social@5 has no statement"),
         (("no-such-command",), 2, "No such command"),
         (("log",), 2, "Missing argument"),
     ],
@@ -189,8 +194,30 @@ def test_a_time_in_any_zone_is_read_as_utc() -> None:
 def test_every_command_shows_an_example(warehouse: Path) -> None:
     commands = re.findall(r"^  (\w+)  ", corpus(warehouse, "--help").stdout.split("Commands:")[1], re.MULTILINE)
     assert {"synth", "ingest", "build", "log", "show", "diff", "why", "demo", "version"} <= set(commands)
-    for command in commands:
-        assert f"Example: corpus {command}" in corpus(warehouse, command, "--help").stdout
+    for command in [*commands, "policy explain", "policy diff"]:
+        assert f"Example: corpus {command}" in corpus(warehouse, *command.split(), "--help").stdout
+
+
+def test_policies_are_explained_and_compared_without_a_dataset(warehouse: Path) -> None:
+    explained = json.loads(corpus(warehouse, "policy", "explain", "forum", "--json").stdout)
+    assert explained["chapters"]["Whose posts may be in"][5]["marks"][0]["because"].startswith("the site publishes no")
+    compared = json.loads(corpus(warehouse, "policy", "diff", "uk-social", "eu-social", "--json").stdout)
+    assert [change["key"] for change in compared["changes"]][:2] == ["name", "countries"]
+    assert compared["posts"] is None
+    lines = corpus(warehouse, "policy", "explain", "forum").stdout.splitlines()
+    assert max(map(len, lines)) <= 110
+    assert corpus(warehouse, "policy", "diff", "forum", "forum").stdout == "forum and forum say the same.\n"
+
+
+def test_changes_that_decide_about_no_post_need_no_spark(warehouse: Path, tmp_path: Path) -> None:
+    forum = conf_file("policies", "forum").read_text(encoding="utf-8")
+    (tmp_path / "p.toml").write_text(
+        forum.replace("release_lag_hours = 24", "release_lag_hours = 48"), encoding="utf-8"
+    )
+    done = corpus(warehouse, "policy", "diff", "forum", str(tmp_path / "p.toml"), "--dataset", "uk-social@3")
+    assert "gates.release_lag_hours: laxer" in done.stdout
+    assert done.stdout.endswith("No post of uk-social@3 would move: nothing that differs decides about one.\n")
+    assert done.stderr == ""
 
 
 def test_a_closed_pipe_is_no_error_message(warehouse: Path) -> None:

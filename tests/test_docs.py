@@ -14,11 +14,14 @@ import typer.main
 from pyspark.sql import SparkSession
 
 from corpus.cli import app
+from corpus.policy_words import lines, raw, strict_default
 from tests.small_dataset import small_dataset
+from tests.test_policy_words import KEYS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 READING = ROOT / "docs/reading.md"
+POLICIES = ROOT / "docs/policies.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -44,8 +47,8 @@ def without_times(text: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "A TIME", text)
 
 
-@pytest.mark.parametrize("block", blocks(READING, "console"))
-def test_reading_md_shows_what_the_commands_print(demo: Path, block: str) -> None:
+@pytest.mark.parametrize("block", blocks(READING, "console") + blocks(POLICIES, "console"))
+def test_a_page_shows_what_its_commands_print(demo: Path, block: str) -> None:
     command, _, expected = block.partition("\n")
     assert command.startswith("$ corpus ")
     python = [sys.executable, "-c", "from corpus.cli import main; main()", *shlex.split(command)[2:]]
@@ -65,12 +68,24 @@ def test_reading_md_holds_code_that_runs(spark: SparkSession, demo: Path, monkey
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_in_the_docs_exist_with_their_options(page: Path) -> None:
-    group = typer.main.get_command(app)
     for command in commands(page):
-        name, *arguments = shlex.split(command, comments=True)[1:]
-        known = {option for parameter in group.commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
+        named, (_, *arguments) = typer.main.get_command(app), shlex.split(command, comments=True)
+        while hasattr(named, "commands"):
+            named = named.commands[arguments.pop(0)]
+        known = {option for parameter in named.params for option in parameter.opts}
         used = {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}
         assert used <= known | {"--help"}, command
+
+
+def test_policies_md_lists_every_key_with_its_default_and_which_way_is_stricter() -> None:
+    rows = re.findall(r"^\| `([a-z_.]+)` \| (.*?) \| (.*?) \|", POLICIES.read_text(encoding="utf-8"), re.MULTILINE)
+    said = {key: (default, stricter) for key, default, stricter in rows}
+    assert set(said) == set(KEYS)
+    for line in lines():
+        default, how = strict_default(line), line.stricter
+        stricter = " before ".join(map(raw, how)) if isinstance(how, list) else {"own": "", "neither": ""}.get(how, how)
+        if line.key:
+            assert said[line.key] == ("" if default is None else raw(default), stricter)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zoneinfo
 from copy import deepcopy
 from datetime import date
 from pathlib import Path
@@ -91,3 +93,40 @@ def test_settings_that_keep_take_their_rules_out_of_force() -> None:
 def test_what_is_asked_for_and_not_looked_for_is_said() -> None:
     assert not_judged(read_policy(UK_SOCIAL)) == [Reason.OBJECTOR_TEXT_COPY, Reason.NEAR_DUPLICATE]
     assert not_judged(as_policy(changed("dedup.near", False), "a")) == [Reason.OBJECTOR_TEXT_COPY]
+
+
+CAPITALS = """
+    AT Europe/Vienna  BE Europe/Brussels  BG Europe/Sofia  CY Asia/Nicosia  CZ Europe/Prague  DE Europe/Berlin
+    DK Europe/Copenhagen  EE Europe/Tallinn  ES Europe/Madrid  FI Europe/Helsinki  FR Europe/Paris  GR Europe/Athens
+    HR Europe/Zagreb  HU Europe/Budapest  IE Europe/Dublin  IS Atlantic/Reykjavik  IT Europe/Rome  LI Europe/Vaduz
+    LT Europe/Vilnius  LU Europe/Luxembourg  LV Europe/Riga  MT Europe/Malta  NL Europe/Amsterdam  NO Europe/Oslo
+    PL Europe/Warsaw  PT Europe/Lisbon  RO Europe/Bucharest  SE Europe/Stockholm  SI Europe/Ljubljana
+    SK Europe/Bratislava
+"""
+ZONES = dict(re.findall(r"([A-Z]{2}) (\S+)", CAPITALS))
+"""The time zone of each EEA country's capital."""
+
+
+def test_eu_social_has_each_country_of_the_eea_with_its_zone_and_campaign() -> None:
+    policy = read_policy(UK_SOCIAL.with_name("eu-social.toml"))
+    assert sorted(policy.countries) == sorted(policy.per_country) == sorted(ZONES)
+    assert len(policy.countries) == 30
+    assert {country: own.timezone for country, own in policy.per_country.items()} == ZONES
+    for country, own in policy.per_country.items():
+        assert own.adult_age == 18
+        assert own.notice == policy.notice.model_copy(update={"campaign": f"eu-2026-{country.lower()}"})
+
+
+def test_the_zones_are_those_that_the_time_zone_database_gives_each_country() -> None:
+    tables = [Path(folder) / "zone.tab" for folder in zoneinfo.TZPATH]
+    table = next((path for path in tables if path.exists()), None)
+    if table is None:
+        pytest.skip("this machine's time zone database has no zone.tab")
+    lines = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    assert set(ZONES.items()) <= {(line[0], line[2].strip()) for line in lines}
+
+
+def test_eu_social_differs_from_uk_social_only_in_where_and_how_people_are_told() -> None:
+    eu, uk = (read_policy(UK_SOCIAL.with_name(f"{name}-social.toml")).as_json() for name in ("eu", "uk"))
+    assert {key for key in uk if eu[key] != uk[key]} == {"name", "countries", "timezone", "notice", "per_country"}
+    assert not any(eu["governance"][key] for key in ("approved_by", "approved_on"))

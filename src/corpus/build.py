@@ -157,8 +157,8 @@ def _make_version(
         "now": instant(clock.now),
         "policy": {"name": policy.name, "digest": policy.digest, "values": texts(policy.as_json())},
         "code": code_identity(),
-        "inputs": [_input(p) for p in pins.values()],
         "source": texts(request.source.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
+        "inputs": [_input(p) for p in pins.values()],
         "gates": texts(gates),
         "accepted": {
             "anomalies": [each.model_dump() for each in request.accepted_anomalies],

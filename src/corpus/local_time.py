@@ -32,9 +32,11 @@ def start_of_day(day: Column, timezone: str) -> Column:
 
 def by_country(policy: Policy, value: Callable[[Local], Column]) -> Column:
     """A value that depends on what holds in the account's `country`."""
-    here = Local(policy.timezone, policy.adult_age, policy.notice)
-    chosen = F.when(F.lit(False), value(here))
-    for country, own in policy.per_country.items():
-        local = Local(own.timezone or here.timezone, own.adult_age or here.adult_age, own.notice or here.notice)
-        chosen = chosen.when(F.col("country") == country, value(local))
-    return chosen.otherwise(value(here)) if policy.per_country else value(here)
+    chosen = F.when(F.lit(False), value(_local(policy)))
+    for country in policy.per_country:
+        chosen = chosen.when(F.col("country") == country, value(_local(policy.in_country(country))))
+    return chosen.otherwise(value(_local(policy))) if policy.per_country else value(_local(policy))
+
+
+def _local(policy: Policy) -> Local:
+    return Local(policy.timezone, policy.adult_age, policy.notice)

@@ -232,13 +232,23 @@ class Policy(Part):
         shown: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
         return shown
 
+    def in_country(self, country: str) -> Policy:
+        """The policy as it holds in one country: its own time zone, adult age and notice where it has them."""
+        own = self.per_country.get(country, Local())
+        return self.model_copy(update={key: value for key, value in own if value is not None})
+
+    @property
+    def switched_off(self) -> dict[str, str]:
+        """The rules and gates that it switches off, with its reasons."""
+        return {off.rule: off.because for off in self.rules_off} | {off.gate: off.because for off in self.gates_off}
+
     def is_off(self, reason: Reason) -> bool:
         """Whether the policy switches this rule off by name."""
-        return any(off.rule == reason.name for off in self.rules_off)
+        return reason.name in self.switched_off
 
     def gate_is_off(self, gate: str) -> str | None:
         """Why the policy switches this gate off; None if it does not."""
-        return next((off.because for off in self.gates_off if off.gate == gate), None)
+        return self.switched_off.get(gate)
 
 
 class Clock(Part):
