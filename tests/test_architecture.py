@@ -20,6 +20,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 LAYERS = [
     "cli",
     "demo render",
+    "audit",
     "query versions build synth vectors",
     "evidence gates",
     "archive snapshot funnel",
