@@ -156,7 +156,7 @@ def retention_warnings(pins: dict[str, Pin], retention_days: int) -> list[str]:
 def read_inputs(spark: SparkSession, source: Source, pins: dict[str, Pin]) -> Inputs:
     """The pinned versions of all tables in the contract's shape, strings made comparable. Raises SourceError."""
     register_html_to_text(spark)
-    found = {table: _at_pin(spark, source, pins[table]) for table in source.tables}
+    found = {table: read_table(spark, source, pins[table]) for table in source.tables}
     absent = {(table, "*") for table in INPUTS if table not in found}
     absent |= {column for table, rows in found.items() for column in absent_columns(rows, table)}
     whole = {table: found.get(table) or spark.createDataFrame([], INPUTS[table]) for table in INPUTS}
@@ -253,7 +253,7 @@ def _duration(span: str) -> timedelta:
     return timedelta(**{f"{unit}s": int(n) for n, unit in re.findall(r"(\d+) +([a-z]+?)s?\b", span.lower())})
 
 
-def _at_pin(spark: SparkSession, source: Source, pinned: Pin) -> DataFrame:
+def read_table(spark: SparkSession, source: Source, pinned: Pin) -> DataFrame:
     """A table's rows at its pinned version in contract types, with the columns that the source has."""
     place, what = delta_place(source, pinned.table), f"The source {source.name}, [{pinned.table}]"
     with reading(f"{what}: version {pinned.version} of {pinned.location}"):

@@ -41,20 +41,18 @@ FROM in_notices;
 
 -- "A notice counts if it is of the policy's campaign and exact version, on an accepted channel, with delivered_at,
 -- without bounced_at, with a unique id, and delivered at or after country_since. The earliest that counts starts the
--- window."
+-- window." An older version is one that would count but for its version, whenever it came.
 CREATE TABLE told AS
 SELECT account_id, any_value(zone) AS zone, any_value(cutoff_day) AS cutoff_day, any_value(place_id) AS place_id,
        min(delivered_at) FILTER (counts AND NOT moved) AS delivered_at,
        bool_or(counts AND moved) AS is_spoiled_by_move, bool_or(is_older) AS is_superseded
 FROM (
     SELECT s.account_id, s.zone, s.cutoff_day, s.place_id, n.delivered_at,
-           holds(n.campaign = place.campaign AND n.notice_version = place.version
-                 AND list_contains(place.channels, n.channel) AND n.delivered_at IS NOT NULL
-                 AND n.bounced_at IS NULL AND n.is_unique) AS counts,
-           holds(n.delivered_at < s.country_since) AS moved,
-           holds(n.campaign = place.campaign AND n.notice_version < place.version AND n.delivered_at IS NOT NULL
-                 AND n.bounced_at IS NULL) AS is_older
-    FROM sole s JOIN place USING (place_id) LEFT JOIN notice n USING (account_id))
+           holds(n.notice_version = place.version) AS counts, holds(n.delivered_at < s.country_since) AS moved,
+           holds(n.notice_version < place.version) AS is_older
+    FROM sole s JOIN place USING (place_id)
+    LEFT JOIN notice n ON n.account_id = s.account_id AND n.campaign = place.campaign AND n.is_unique
+        AND list_contains(place.channels, n.channel) AND n.delivered_at IS NOT NULL AND n.bounced_at IS NULL)
 GROUP BY account_id;
 
 -- "Outage days are the distinct local dates that an outage touches from delivery to cutoff (no `to` = still out)."

@@ -46,11 +46,11 @@ CREATE TABLE objection_reason(reason VARCHAR);
 INSERT INTO objection_reason VALUES ('OBJECTED'), ('OBJECTION_PENDING'), ('OBJECTION_REJECTED'), ('OBJECTED_LINKED'),
     ('OBJECTED_SAME_PERSON'), ('OBJECTION_WITHDRAWN_COOLING');
 
--- "A mentioned or tagged account is an objector or known to be a minor (one without a profile is neither). A null
--- array, or a null element in one, excludes by that rule."
+-- "A mentioned or tagged account is an objector or known to be a minor (one without a profile is neither)": lacking a
+-- profile makes nobody an objector, and nobody's objection void. "A null array, or a null element in one, excludes."
 CREATE TABLE concerning AS
 SELECT DISTINCT c.n, c.role
-FROM carried c SEMI JOIN known USING (account_id)
+FROM carried c
 WHERE reason IN (FROM objection_reason) OR reason IN ('MINOR_AT_CUTOFF', 'MINOR_AT_POST')
 UNION SELECT n, role FROM party WHERE account_id IS NULL;
 
@@ -68,7 +68,7 @@ UNION SELECT n, 'DELETED' FROM post WHERE deleted_at IS NOT NULL
 UNION SELECT n, 'REMOVED_MODERATION' FROM post WHERE moderated_at IS NOT NULL
 -- "public_since later than cutoff minus republished_days, for a post created before that."
 UNION SELECT n, 'VISIBILITY_CHANGED' FROM post, policy
-    WHERE public_since > cutoff - days(republished_days) AND coalesce(created_at < cutoff - days(republished_days), true)
+    WHERE public_since > cutoff - days(republished_days) AND created_at < cutoff - days(republished_days)
 UNION SELECT n, 'EDITED_AFTER_CUTOFF' FROM post, policy WHERE edited_at >= cutoff
 -- "created_at or recorded_at null, or created later than recorded plus the skew."
 UNION SELECT n, 'TIME_INVALID' FROM post, policy WHERE NOT holds(created_at <= recorded_at + clock_skew)

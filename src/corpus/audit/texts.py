@@ -32,7 +32,7 @@ def _read(text: str) -> dict[str, Any]:
         "text_digest": sha256(text.encode()).hexdigest(),
         "normal": normal,
         "spaced": spaced_scripts(normal),
-        "has_words": LETTER_OR_DIGIT.search(text) is not None,
+        "has_words": LETTER_OR_DIGIT.search(normal) is not None,
     }
 
 
