@@ -48,7 +48,7 @@ SETTINGS: dict[str, list[Row]] = {
         {"objections": {"linked": "off"}},
         {"objections": {"same_person": False, "temporal_scope": "after"}},
         {"objections": {"rejected_counts": False, "withdrawal_cooling_days": 0}},
-        {"objections": {"rulings": ["R-1", " R-2 "]}},
+        {"objections": {"rulings": ["R-1", "R-2"]}},
     ],
     "third parties": [
         {},
@@ -242,6 +242,8 @@ class Maker:
         rows = [self.objection(f"o{n}") for n in range(self.rng.choices([0, 1, 2, 3], [25, 40, 20, 15])[0])]
         for n, row in enumerate(list(rows)):
             rows += [self.withdrawal(f"x{n}{m}", row) for m in range(self.rng.choices([0, 1, 2], [60, 30, 10])[0])]
+            if self.seldom():
+                rows.append(self.changed(dict(row), {"status": STATUSES, "effective_at": self.maybe_instant}, 0.5))
         return rows
 
     def objection(self, objection_id: str) -> Row:
@@ -257,7 +259,7 @@ class Maker:
         if self.seldom(0.4):
             row |= {"received_at": self.maybe_instant(), "effective_at": self.maybe_instant()}
         pools = {
-            "objection_id": ["o0", None, "o1"], "kind": ["zzz", None, " Object"], "platform": PLATFORMS,
+            "objection_id": [None], "kind": ["zzz", None, " Object"], "platform": PLATFORMS,
             "purpose": ["advertising", "Generative_AI ", None, ""], "ruling_id": ["R-1", " R-1", "R-2", "r-1", None],
         }  # fmt: skip
         return self.changed(row, pools, 0.12)
@@ -395,7 +397,11 @@ def second_path(batch: Batch, ledger: list[Row]) -> list[Row]:
 
 def differences(spark: SparkSession, batch: Batch) -> dict[str | None, tuple[Verdict | None, Verdict | None]]:
     """The posts on which the paths differ, with what either says."""
-    first = first_path(spark, batch)
+    return compared(batch, first_path(spark, batch))
+
+
+def compared(batch: Batch, first: list[Row]) -> dict[str | None, tuple[Verdict | None, Verdict | None]]:
+    """The posts on which the second path differs from these rows of the first, with what either says."""
     paths = [
         {r["post_id"]: (r["reasons"], r["kept_instead"]) for r in rows} for rows in (first, second_path(batch, first))
     ]

@@ -102,5 +102,7 @@ UNION ALL SELECT account_id, CASE WHEN is_spoiled_by_move THEN 'COUNTRY_CHANGED'
                                   WHEN is_superseded THEN 'NOTICE_SUPERSEDED' ELSE 'NOTICE_NOT_DELIVERED' END
     FROM told WHERE delivered_at IS NULL
 UNION ALL SELECT account_id, 'WINDOW_OPEN' FROM window_open
--- "Any request counts, whatever its status: … any other kind on an account, ERASURE_REQUESTED."
-UNION ALL SELECT account_id, 'ERASURE_REQUESTED' FROM request WHERE account_id IS NOT NULL AND NOT is_third_party;
+-- "Any request counts, whatever its status: … of kind third_party on an account, gives THIRD_PARTY_REQUEST; any other
+-- kind on an account, ERASURE_REQUESTED." The account carries either, so that posts which it co-authored go out, too.
+UNION ALL SELECT account_id, CASE WHEN is_third_party THEN 'THIRD_PARTY_REQUEST' ELSE 'ERASURE_REQUESTED' END
+    FROM request WHERE account_id IS NOT NULL;

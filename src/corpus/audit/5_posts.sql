@@ -85,9 +85,8 @@ UNION SELECT n, 'TAGS_OBJECTOR' FROM post WHERE tags IS NULL
 UNION SELECT n, CASE role WHEN 'coauthor' THEN 'COAUTHOR_INELIGIBLE' WHEN 'mention' THEN 'MENTIONS_OBJECTOR'
                           ELSE 'TAGS_OBJECTOR' END
     FROM concerning WHERE role <> 'author'
--- "One that names a post, or of kind third_party on an account, gives THIRD_PARTY_REQUEST."
+-- "One that names a post … gives THIRD_PARTY_REQUEST."
 UNION SELECT n, 'THIRD_PARTY_REQUEST' FROM post SEMI JOIN request USING (post_id)
-UNION SELECT n, 'THIRD_PARTY_REQUEST' FROM post SEMI JOIN (FROM request WHERE is_third_party) USING (account_id)
 UNION SELECT n, 'FLAGGED_CONTENT' FROM post WHERE flags IS NULL OR len(flags) > 0
 UNION SELECT n, 'TEXT_EMPTY' FROM post WHERE NOT has_words
 UNION SELECT n, 'POST_CONFLICT' FROM post WHERE post_id IS NULL
