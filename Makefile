@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench dist lock clean
+.PHONY: help setup demo test fuzz check bench dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -17,6 +17,9 @@ demo: $(READY)  ## a small UK world, three versions of a dataset, and a tour of 
 
 test: $(READY)  ## all tests; ARGS="-k name" for some
 	@$(BIN)/pytest $(ARGS)
+
+fuzz: $(READY)  ## 2,000 random worlds judged by both paths; ARGS="--seed 7" for the same again
+	@$(BIN)/python -m tests.random_worlds --worlds 2000 $(ARGS)
 
 check: $(INSTALLED)  ## what needs no Spark: style, types, the direction of imports
 	@$(BIN)/ruff check .

@@ -11,23 +11,23 @@ from pyspark.sql import SparkSession
 from corpus.session import open_session
 
 ROOT = Path(__file__).parent.parent
+SETTINGS_FOR_TESTS = {
+    "spark.master": "local[2]",
+    "spark.driver.memory": "3g",
+    # Tests run most code once: the quick compiler alone saves a fifth of their time.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=400m -Duser.timezone=UTC",
+    # Compiling a plan takes longer than running it on so few rows; the submitted jobs and the demo do compile.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+}
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The session that all tests share."""
-    overrides = {
-        "spark.master": "local[2]",
-        "spark.driver.memory": "3g",
-        # Tests run most code once: the quick compiler alone saves a fifth of their time.
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=400m -Duser.timezone=UTC",
-        # Compiling a plan takes longer than running it on so few rows; the submitted jobs and the demo do compile.
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.default.parallelism": "2",
-        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
-    }
+    overrides = SETTINGS_FOR_TESTS | {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}
     session = open_session("corpus tests", ROOT / "conf/spark/local.conf", overrides)
     yield session
     session.stop()

@@ -20,6 +20,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 LAYERS = [
     "cli",
     "demo render",
+    "audit",
     "query build synth vectors policy_impact",
     "clearance",
     "request",

@@ -190,7 +190,7 @@ def _is_believable(birth: Column, today: Column) -> Column:
 def _coming_of_age(local: Local) -> Column:
     """The date on which the person comes of age.
 
-    The last day that an imprecise birth date allows; 29 February on 1 March.
+    The last day that an imprecise birth date allows; 29 February on 1 March, in leap years too.
     """
     birth = F.col("birth_date")
     latest = (
@@ -199,8 +199,9 @@ def _coming_of_age(local: Local) -> Column:
         .when(F.col("birth_precision") == "month", F.last_day(birth))
         .otherwise(birth)
     )
-    birthday = F.add_months(latest, 12 * local.adult_age)
-    return F.when(F.dayofmonth(birthday) < F.dayofmonth(latest), F.date_add(birthday, 1)).otherwise(birthday)
+    is_leap_day = (F.month(latest) == 2) & (F.dayofmonth(latest) == 29)
+    first_of_march = F.make_date(F.year(latest) + F.lit(local.adult_age), F.lit(3), F.lit(1))
+    return F.when(is_leap_day, first_of_march).otherwise(F.add_months(latest, 12 * local.adult_age))
 
 
 def _is_young_by_estimate(local: Local) -> Column:

@@ -52,6 +52,12 @@ class Conflict(CorpusError):
     exit_code = 7
 
 
+class AuditFailed(CorpusError):
+    """A version is not what its inputs and its policy give."""
+
+    exit_code = 8
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The hint that ends a message about an unknown name: ` (did you mean …?)`, or nothing."""
     names = list(known)

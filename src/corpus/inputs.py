@@ -61,8 +61,13 @@ def as_id(column: Column) -> Column:
 
     >>> # "  a1 " -> "a1", "N/A" -> null
     """
-    trimmed = F.trim(column)
+    trimmed = trim(column)
     return F.when(~F.lower(trimmed).isin(*PLACEHOLDER_IDS), trimmed)
+
+
+def trim(column: Column) -> Column:
+    """A string without white space around it: what a file's line end leaves behind is no part of an id."""
+    return F.trim(column, F.lit(" \t\n\v\f\r"))
 
 
 def comparable(c: schemas.Column) -> Column:
@@ -73,9 +78,10 @@ def comparable(c: schemas.Column) -> Column:
     if name == "country":
         return F.upper(as_id(column))
     if name in ENUMS:
-        return F.nullif(F.lower(F.trim(column)), F.lit(""))
+        lowered = F.lower(trim(column))
+        return lowered if name == "container_visibility" else F.nullif(lowered, F.lit(""))
     if name in ("ruling_id", "campaign", "reshared_from", "reply_to"):
-        return F.trim(column)
+        return trim(column)
     if c.type == "ARRAY<STRING>":
-        return F.transform(column, lambda element: F.trim(element))
+        return F.transform(column, trim if name == "flags" else as_id)
     return column

@@ -82,6 +82,14 @@ def parse_reference(text: str) -> tuple[str, int | None]:
     return parse_name(dataset), int(number) if at else None
 
 
+def parse_one(text: str) -> tuple[str, int]:
+    """The dataset and the version in `uk-social@7`, both needed. Raises ConfigError."""
+    dataset, number = parse_reference(text)
+    if number is None:
+        raise ConfigError(f"'{text}' names no version: write DATASET@N, as {dataset}@7.")
+    return dataset, number
+
+
 def parse_span(text: str) -> tuple[str, tuple[int, int]]:
     """The dataset and the two versions in `uk-social@2..3`. Raises ConfigError."""
     dataset, _, numbers = text.partition("@")

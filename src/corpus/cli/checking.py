@@ -1,4 +1,4 @@
-"""Commands that check: the rules against worlds with known outcomes."""
+"""Commands that check: the rules against worlds with known outcomes, a version against its inputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from corpus.cli.options import SparkConf, app, spark_session
+from corpus.cli.options import HERE, Json, SparkConf, Warehouse, app, spark_session
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 
@@ -34,3 +34,35 @@ def vectors(
     render.say(f"{len(worlds) - failed} passed, {failed} failed")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def audit(
+    version: Annotated[str, typer.Argument(metavar="DATASET@N")],
+    warehouse: Warehouse = HERE,
+    memory: Annotated[str, typer.Option(help="How much memory to take before writing to a temporary folder.")] = "4GB",
+    json: Json = False,
+    spark_conf: SparkConf = "local",
+) -> None:
+    """Derive every verdict of a version again from its pinned inputs, by other code; exit code 8 if any differs.
+
+    Example: corpus audit uk-social@3
+    """
+    from corpus import render
+    from corpus.audit.check import KINDS, as_row
+    from corpus.audit.check import audit as run
+    from corpus.versions import parse_one
+
+    found = run(warehouse, *parse_one(version), lambda: spark_session("corpus audit", spark_conf), memory)
+    if json:
+        render.as_json(found)
+    else:
+        render.say(f"{found.version}: {found.posts} posts judged a second time, {found.kept} of them in", style="bold")
+        render.tell(("posts", "differ"), [(n, KINDS[kind]) for kind, n in found.differences.items()], ("posts",))
+        rows = [tuple(as_row(each).values()) for each in found.examples]
+        if rows:
+            render.say()
+            render.tell(("for example", "post", "the build", "the audit"), rows)
+        for name in found.not_judged:
+            render.say(f"! the build did not look for {name}", style="yellow")
+    found.require_none()
