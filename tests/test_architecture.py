@@ -30,7 +30,7 @@ LAYERS = [
     "sources files arrivals mapping",
     "resolution",
     "rules verdicts staging inputs keys local_time text text_html keyed arguments session",
-    "policy progress java",
+    "policy progress java abreast",
     "config reasons schemas",
     "errors",
 ]

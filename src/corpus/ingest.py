@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from delta.exceptions import DeltaConcurrentModificationException
 from delta.tables import DeltaTable
@@ -16,6 +17,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
+from corpus.abreast import abreast
 from corpus.arrivals import OUTCOMES, as_arriving, as_held, json_of, with_outcome
 from corpus.errors import ConfigError, Conflict, CorpusError, EnvironmentFault, SourceError
 from corpus.files import read_table
@@ -74,8 +76,12 @@ def ingest(spark: SparkSession, source: Source) -> list[Counted]:
     tables = [table for table in source.tables if source.is_files(table)]
     if not tables:
         raise ConfigError(f"The source {source.name} has no files to ingest: its tables are read where they are.")
-    plans = [_planned(spark, source, table) for table in tables]
-    return [_carried_out(spark, source, plan) for plan in plans]
+    plans = abreast(partial(_planned, spark, source), tables)
+    stored = abreast(lambda table: _carried_out(spark, source, plans[table]), tables)
+    for plan in plans.values():
+        with _writing(f"{source.store}/quarantine"):
+            _quarantine(spark, source, plan)
+    return [*stored.values()]
 
 
 def quarantine_warnings(source: Source, counted: list[Counted]) -> list[str]:
@@ -151,8 +157,6 @@ def _carried_out(spark: SparkSession, source: Source, plan: Plan) -> Counted:
         if target.base is None or counts["stored"] or counts["updated"]:
             stored = _unmoved(spark, target) or _created(spark, source, target)
             version = _store(stored, plan) if counts["stored"] or counts["updated"] else 0
-        if counts["quarantined"]:
-            _quarantine(spark, source, plan)
     figures = {figure: counts[figure] for figure in ("rows_in", *OUTCOMES)}
     return Counted(table=target.table, version=version, **figures)
 
@@ -215,6 +219,8 @@ def _store(stored: DeltaTable, plan: Plan) -> int:
 
 def _quarantine(spark: SparkSession, source: Source, plan: Plan) -> None:
     """Keeps the quarantined rows, each once: as they stood in their file or, in a conflict, as they were mapped."""
+    if not plan.counts["quarantined"]:
+        return
     path = f"{source.store}/quarantine"
     row = F.coalesce("raw", json_of(plan.target.columns))
     found = plan.judged.where(F.col("outcome") == "quarantined").select(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +20,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from corpus.abreast import abreast
 from corpus.config import Part, read_toml, validated
 from corpus.errors import ConfigError, SourceError, nearest
 from corpus.inputs import Inputs, absent_columns, as_contract, conformed
@@ -27,8 +29,9 @@ from corpus.progress import step
 from corpus.schemas import INPUTS, input_columns
 from corpus.text_html import register_html_to_text
 
-PIN_ORDER = ("posts", "feeds", "profiles", "links", "notices", "objections", "requests")
+PIN_ROUNDS = (("posts", "feeds"), ("profiles", "links", "notices"), ("objections", "requests"))
 """People after posts, and what people have said last: an objection that comes in between is known, a post is not."""
+PIN_ORDER = tuple(table for tables in PIN_ROUNDS for table in tables)
 
 OUR_OPTIONS = ("mode", "columnnameofcorruptrecord", "ignorecorruptfiles", "ignoremissingfiles")
 """Reader options that would make rows or files vanish without a word."""
@@ -136,8 +139,10 @@ def read_source(path: Path) -> Source:
 
 def pin(spark: SparkSession, source: Source) -> dict[str, Pin]:
     """The newest version of every table now, posts first and what people have said last. Raises SourceError."""
+    pinned = partial(_pinned, spark, source)
     with step("pinning the inputs' versions"):
-        return {table: _pinned(spark, source, table) for table in source.tables}
+        rounds = [abreast(pinned, [t for t in tables if source.places(t)]) for tables in PIN_ROUNDS]
+    return {table: found for pins in rounds for table, found in pins.items()}
 
 
 def retention_warnings(pins: dict[str, Pin], retention_days: int) -> list[str]:
@@ -156,7 +161,7 @@ def retention_warnings(pins: dict[str, Pin], retention_days: int) -> list[str]:
 def read_inputs(spark: SparkSession, source: Source, pins: dict[str, Pin]) -> Inputs:
     """The pinned versions of all tables in the contract's shape, strings made comparable. Raises SourceError."""
     register_html_to_text(spark)
-    found = {table: read_table(spark, source, pins[table]) for table in source.tables}
+    found = abreast(lambda table: read_table(spark, source, pins[table]), source.tables)
     absent = {(table, "*") for table in INPUTS if table not in found}
     absent |= {column for table, rows in found.items() for column in absent_columns(rows, table)}
     whole = {table: found.get(table) or spark.createDataFrame([], INPUTS[table]) for table in INPUTS}

@@ -54,12 +54,13 @@ def spark_session(name: str, conf: str, is_small: bool = False) -> Iterator[Spar
 
 
 def _for_small_data(settings: Path) -> dict[str, str]:
-    """What spares a few thousand rows the compiling that only many rows repay."""
+    """What spares a few thousand rows the compiling, and the planning anew, that only many rows repay."""
     from corpus.session import read_conf
 
     options = "spark.driver.extraJavaOptions"
     quick_java = f"{read_conf(settings).get(options, '')} -XX:TieredStopAtLevel=1".strip()
-    return {options: quick_java, "spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"}
+    never = ("spark.sql.codegen.wholeStage", "spark.sql.adaptive.enabled")
+    return {options: quick_java, "spark.sql.shuffle.partitions": "2"} | dict.fromkeys(never, "false")
 
 
 def _silence_pyspark() -> None:

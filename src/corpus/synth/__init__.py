@@ -16,6 +16,7 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from corpus import schemas
+from corpus.abreast import abreast
 from corpus.errors import ConfigError, nearest
 from corpus.inputs import as_contract
 from corpus.progress import step
@@ -80,7 +81,7 @@ def write_world(frames: dict[str, DataFrame], out: str | Path, *, format: str) -
         raise ConfigError(
             f"The folder {out} is not empty, and a world is only written into a new one: name another, or remove it."
         )
-    return {name: _write(frame, name, str(out), format) for name, frame in frames.items()}
+    return abreast(lambda name: _write(frames[name], name, str(out), format), frames)
 
 
 def feeds(tables: dict[str, DataFrame], made: World, in_place: bool) -> DataFrame:
