@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,9 @@ def spark_session(name: str, conf: str, is_small: bool = False) -> Iterator[Spar
             session = open_session(name, settings, _for_small_data(settings) if is_small else None)
         try:
             yield session
+        except KeyboardInterrupt:  # typer would end without a word
+            print("corpus: stopped", file=sys.stderr)
+            raise
         finally:
             session.stop()
 
