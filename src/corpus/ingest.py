@@ -134,9 +134,8 @@ def _tallies() -> list[Column]:
 def _check_sum(table: str, counts: dict[str, int]) -> None:
     """Raises unless every row that was read has come to exactly one outcome."""
     if counts["rows_in"] != sum(counts[outcome] for outcome in OUTCOMES):
-        raise SourceError(
-            f"{table}: not every row is accounted for: {counts}. Nothing was written; run the ingest again."
-        )
+        found = f"{table}: not every row is accounted for: {counts}"
+        raise SourceError(f"{found}. Nothing was written; run the ingest again.")
 
 
 def _check_same_columns(table: str, path: str, stored: list[str], now: list[str]) -> None:
@@ -166,9 +165,8 @@ def _unmoved(spark: SparkSession, target: Target) -> DeltaTable | None:
     stored = find_delta(spark, Place(path=target.path))
     found = _newest(stored)["version"] if stored else None
     if found != target.base:
-        raise Conflict(
-            f"{target.path} went from version {target.base} to {found} while files were read. Run the ingest again."
-        )
+        moved = f"{target.path} went from version {target.base} to {found} while files were read"
+        raise Conflict(f"{moved}. Run the ingest again.")
     return stored
 
 
@@ -213,8 +211,7 @@ def _store(stored: DeltaTable, plan: Plan) -> int:
             f"{target.path}: version {newest['version']} wrote {found}, where {expected} were counted: the files or "
             "the table changed meanwhile. Restore the version before it, and run the ingest again."
         )
-    version: int = newest["version"]
-    return version
+    return int(newest["version"])
 
 
 def _quarantine(spark: SparkSession, source: Source, plan: Plan) -> None:
@@ -223,16 +220,9 @@ def _quarantine(spark: SparkSession, source: Source, plan: Plan) -> None:
         return
     path = f"{source.store}/quarantine"
     row = F.coalesce("raw", json_of(plan.target.columns))
-    found = plan.judged.where(F.col("outcome") == "quarantined").select(
-        F.lit(plan.target.table).alias("table"),
-        F.sha2(row, 256).alias("row_digest"),
-        "reason",
-        row.alias("row"),
-        "file",
-    )
-    each_once = found.groupBy("table", "row_digest", "reason").agg(
-        F.min("row").alias("row"), F.min("file").alias("file")
-    )
+    found = plan.judged.where(F.col("outcome") == "quarantined")
+    key = (F.lit(plan.target.table).alias("table"), F.sha2(row, 256).alias("row_digest"), "reason")
+    each_once = found.groupBy(*key).agg(F.min(row).alias("row"), F.min("file").alias("file"))
     kept = find_delta(spark, Place(path=path)) or _create(spark, source, path, QUARANTINE, statistics="table")
     # Few rows: those of this ingest that the quarantine does not hold yet.
     new = each_once.join(kept.toDF(), on=["table", "row_digest", "reason"], how="left_anti")

@@ -6,6 +6,8 @@ A Delta input is read in place; files are read from the Delta tables that `corpu
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -172,12 +174,8 @@ def read_inputs(spark: SparkSession, source: Source, pins: dict[str, Pin]) -> In
 
 def committed_at(spark: SparkSession, source: Source, table: str) -> datetime:
     """When the newest version of a table now was committed. Raises SourceError."""
-    place = delta_place(source, table)
-    with reading(f"The source {source.name}, [{table}]: {place.path or place.table}"):
-        found = find_delta(spark, place)
-        if found is None:
-            raise SourceError(_not_there(source, table, place))
-        return _instant(_only(found.history(1).select(F.unix_micros("timestamp").alias("micros")))["micros"])
+    with _reading_delta(source, table) as place:
+        return _newest(_there(spark, source, table, place))[1]
 
 
 def delta_place(source: Source, table: str) -> Place:
@@ -223,34 +221,37 @@ def _check(source: Source, table: str, place: Place, what: str) -> None:
 
 
 def _pinned(spark: SparkSession, source: Source, table: str) -> Pin:
+    with _reading_delta(source, table) as place:
+        found = _there(spark, source, table, place)
+        version, at = _newest(found)
+        (location, own_id, properties) = _only(found.detail().select("location", "id", "properties"))
+        rows = _read_version(spark, place, version)
+        opens_until = at + _kept_for(properties)
+        return Pin(table, location, own_id, version, _schema_digest(rows), rows.count(), at, opens_until)
+
+
+@contextmanager
+def _reading_delta(source: Source, table: str) -> Iterator[Place]:
     place = delta_place(source, table)
     with reading(f"The source {source.name}, [{table}]: {place.path or place.table}"):
-        found = find_delta(spark, place)
-        if found is None:
-            raise SourceError(_not_there(source, table, place))
-        detail = _only(found.detail().select("id", "location", "properties"))
-        newest = _only(found.history(1).select("version", F.unix_micros("timestamp").alias("micros")))
-        rows = _read_version(spark, place, newest["version"])
-        committed_at = _instant(newest["micros"])
-        return Pin(
-            table=table,
-            location=detail["location"],
-            table_id=detail["id"],
-            version=newest["version"],
-            schema_digest=_schema_digest(rows),
-            rows=rows.count(),
-            committed_at=committed_at,
-            opens_until=committed_at + _kept_for(detail["properties"]),
-        )
+        yield place
 
 
-def _not_there(source: Source, table: str, place: Place) -> str:
+def _newest(found: DeltaTable) -> tuple[int, datetime]:
+    """The newest version, and when it was committed."""
+    version, micros = _only(found.history(1).select("version", F.unix_micros("timestamp")))
+    return version, datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
+
+
+def _there(spark: SparkSession, source: Source, table: str, place: Place) -> DeltaTable:
+    if found := find_delta(spark, place):
+        return found
     if source.is_files(table):
-        return (
+        raise SourceError(
             f"There is no {place.path} yet: the source {source.name} is made of files. Run `corpus ingest` on it first."
         )
     what = f"Delta table at {place.path}" if place.path else f"Delta table named {place.table} in the catalog"
-    return (
+    raise SourceError(
         f"The source {source.name}, [{table}]: there is no {what}. Expected a Delta table with the rows of {table}; "
         "check the name, and that this machine can read it."
     )
@@ -290,10 +291,6 @@ def _read_version(spark: SparkSession, place: Place, version: int) -> DataFrame:
 
 def _schema_digest(rows: DataFrame) -> str:
     return sha256(rows.schema.json().encode()).hexdigest()
-
-
-def _instant(micros: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
 
 
 def _only(one_row: DataFrame) -> Row:
