@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         as_of = instant(asked.as_of, "--as-of")
         spark = submitted_session("corpus synth")
-        frames = synth.world(spark, posts=int(asked.posts), seed=asked.seed, as_of=as_of, wave=asked.wave)
+        size, in_place = int(asked.posts), asked.format == "delta"
+        frames = synth.world(spark, posts=size, seed=asked.seed, as_of=as_of, wave=asked.wave, in_place=in_place)
         written = synth.write_world(frames, asked.out, format=asked.format)
     except CorpusError as mistake:
         print(f"synth: {mistake}", file=sys.stderr)

@@ -19,6 +19,8 @@ SETTINGS_FOR_TESTS = {
     # Compiling a plan takes longer than running it on so few rows; the submitted jobs and the demo do compile.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    # Nor is there anything to learn from them for the next stage: one job an action rather than one a stage.
+    "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
 }

@@ -33,7 +33,7 @@ LAYERS = [
     "resolution",
     "rules verdicts staging inputs keys local_time text text_html keyed arguments session",
     "policy_explained policy_changes policy_words",
-    "policy progress java",
+    "policy progress java abreast",
     "config reasons schemas",
     "errors",
 ]

@@ -146,6 +146,14 @@ def text_of(name: str, text: str) -> Callable[[SparkSession, Path], object]:
     return lambda _, posts: (posts / name).write_text(text)
 
 
+XML = {
+    "files": "{posts}/p.xml",
+    "format": "xml",
+    "schema": "_Id STRING",
+    "options": {"rowTag": "row"},
+    "columns": {"post_id": "_Id"},
+}
+
 STOPS: dict[
     str, tuple[Callable[[SparkSession, Path], object], dict[str, Any], str]
 ] = {  # what is made in the folder of the posts, what the source says of them, the message
@@ -162,14 +170,18 @@ STOPS: dict[
     ),
     "malformed XML": (
         text_of("p.xml", "<posts><row Id='1'/><row Id=></posts>"),
-        {
-            "files": "{posts}/p.xml",
-            "format": "xml",
-            "schema": "_Id STRING",
-            "options": {"rowTag": "row"},
-            "columns": {"post_id": "_Id"},
-        },
+        XML,
         r"The file \S+/posts/p\.xml is damaged",
+    ),
+    "XML cut inside its last element": (
+        text_of("p.xml", "<posts>\n<row Id='1'/>\n<row Id='2' Te"),
+        XML,
+        r"The file \S+/posts/p\.xml is half-written: it ends with .*<row Id='2' Te",
+    ),
+    "XML cut after an element": (
+        text_of("p.xml", "<posts>\n<row Id='1'/>\n<row Id='2'></row>\n"),
+        XML,
+        r"The file \S+/posts/p\.xml is half-written",
     ),
     "a cast that fails on a value": (
         text_of("x.json", ""),

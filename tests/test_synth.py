@@ -3,16 +3,19 @@ from __future__ import annotations
 import re
 import runpy
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from corpus import rules, synth
+from corpus.demo import _write_source
 from corpus.errors import ConfigError
 from corpus.facts import facts_of
+from corpus.ingest import ingest
 from corpus.inputs import Inputs, conformed
 from corpus.keys import repeated
 from corpus.pipeline import judge
@@ -20,10 +23,8 @@ from corpus.policy import Clock, read_policy
 from corpus.reasons import Reason
 from corpus.resolution import resolved_objections
 from corpus.schemas import INPUTS, KEYS, input_columns
-from corpus.synth import people
-from corpus.synth import posts as content
-from corpus.synth.phrases import MADE_OF
-from corpus.synth.planted import World as Made
+from corpus.sources import read_source
+from corpus.synth.draws import MADE_OF
 
 ROOT = Path(__file__).parent.parent
 AS_OF = datetime(2026, 11, 20, tzinfo=UTC)
@@ -51,7 +52,7 @@ def digest(rows: DataFrame) -> list[int]:
 def test_the_same_arguments_give_the_same_rows_whatever_the_partitioning(
     spark: SparkSession, waves: list[World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(content, "ROWS_PER_TASK", 3000)
+    monkeypatch.setattr(synth, "ROWS_PER_TASK", 3000)
     spark.conf.set("spark.sql.leafNodeDefaultParallelism", "5")
     try:
         again = synth.world(spark, posts=POSTS, seed=SEED, as_of=AS_OF)
@@ -63,8 +64,7 @@ def test_the_same_arguments_give_the_same_rows_whatever_the_partitioning(
 
 
 def test_another_seed_gives_another_world_of_the_same_size(spark: SparkSession, waves: list[World]) -> None:
-    made = Made(POSTS, SEED + 1, AS_OF, 0)
-    rows, *hashes = digest(people.links(people.numbered_accounts(spark, made), made))
+    rows, *hashes = digest(synth.world(spark, posts=POSTS, seed=SEED + 1, as_of=AS_OF)["links"])
     assert rows == waves[0]["links"].count()
     assert hashes != digest(waves[0]["links"])[1:]
 
@@ -100,8 +100,7 @@ def test_repeated_keys_stay_where_a_build_passes(spark: SparkSession, waves: lis
     facts = facts_of(inputs, resolved_objections(inputs))[()]
     shares = {table: facts.bad_keys[table] / facts.rows[table] for table in KEYS}
     assert shares == {table: 0.0001 if table == "posts" else 0.0 for table in KEYS}
-    larger = Made(400_000, SEED, AS_OF, 0)
-    profiles = people.profiles(people.numbered_accounts(spark, larger), larger)
+    profiles = synth.world(spark, posts=400_000, seed=SEED, as_of=AS_OF)["profiles"]
     assert repeated(profiles, "account_id").count() == 1
 
 
@@ -164,21 +163,69 @@ def test_most_posts_are_by_few_and_one_text_is_everywhere(waves: list[World]) ->
     assert 100 < length[0] < 130
 
 
-@pytest.mark.parametrize("wave", [0, 1])
-def test_feeds_chain_and_their_totals_are_the_rows(waves: list[World], wave: int) -> None:
-    tables = waves[wave]
-    rows = {("posts", "*"): tables["posts"].count(), ("profiles", "*"): tables["profiles"].count()}
-    rows |= {("requests", "*"): tables["requests"].count()}
-    rows |= {
-        ("objections", row.channel): row["count"] for row in tables["objections"].groupBy("channel").count().collect()
-    }
+@pytest.mark.parametrize(("wave", "in_place"), [(0, False), (1, False), (1, True)])
+def test_feeds_chain_and_their_totals_are_the_rows_that_will_be_stored(
+    spark: SparkSession, waves: list[World], wave: int, in_place: bool
+) -> None:
+    again = synth.world(spark, posts=POSTS, seed=SEED, as_of=AS_OF, wave=wave, in_place=True)
+    tables = waves[wave] | ({"feeds": again["feeds"]} if in_place else {})
     deliveries = tables["feeds"].orderBy("recorded_at").collect()
-    last = {(row.feed, row.channel): row for row in deliveries}
-    assert {feed: row.row_count for feed, row in last.items()} == rows
-    assert {row.watermark for row in last.values()} == {(AS_OF + timedelta(hours=wave)).replace(tzinfo=None)}
-    for feed in last:
+    assert totals(deliveries) == rows_by_feed(tables, by_key=not in_place)
+    check_chains(deliveries, AS_OF + timedelta(hours=wave))
+
+
+def rows_by_feed(tables: World, by_key: bool) -> dict[tuple[str, str], int]:
+    """The rows of each table, objections by channel: as ingest keeps them, one a key, or as they are."""
+    found: dict[tuple[str, str], int] = {}
+    for feed in ("posts", "profiles", "requests", "objections"):
+        rows = tables[feed].withColumn("channel", F.col("channel") if feed == "objections" else F.lit("*"))
+        counted = rows.groupBy("channel").agg(F.count_distinct(*KEYS[feed]) if by_key else F.count("*")).collect()
+        found |= {(feed, channel): count for channel, count in counted}
+    return found
+
+
+def totals(deliveries: list[Row]) -> dict[tuple[str, str], int]:
+    """The newest total of each feed and channel; `deliveries` are in order of time."""
+    return {(row.feed, row.channel): row.row_count for row in deliveries}
+
+
+def check_chains(deliveries: list[Row], watermark: datetime) -> None:
+    """Each delivery goes on where the one before ended, and the newest says that it knows all up to the watermark."""
+    for feed in totals(deliveries):
         chain = [row for row in deliveries if (row.feed, row.channel) == feed]
         assert [row.first_seq for row in chain] == [1, *(row.last_seq + 1 for row in chain[:-1])]
+        assert chain[-1].watermark == watermark.replace(tzinfo=None)
+
+
+def test_what_is_stored_of_three_waves_is_what_their_feeds_promise(
+    spark: SparkSession, waves: list[World], tmp_path: Path
+) -> None:
+    for wave in range(3):
+        exports = tmp_path / f"hour-{wave}"
+        made = waves[wave] if wave < 2 else synth.world(spark, posts=POSTS, seed=SEED, as_of=AS_OF, wave=wave)
+        synth.write_world({table: made[table] for table in INPUTS}, exports, format="parquet")
+        ingest(spark, read_source(_write_source(tmp_path, exports)))
+        stored = {table: spark.read.format("delta").load(f"{tmp_path}/inputs/{table}") for table in INPUTS}
+        deliveries = stored["feeds"].orderBy("recorded_at").collect()
+        assert totals(deliveries) == rows_by_feed(stored, by_key=False)
+        check_chains(deliveries, AS_OF + timedelta(hours=wave))
+
+
+def test_nearly_all_objections_resolve(waves: list[World]) -> None:
+    profiles, objections = waves[1]["profiles"], waves[1]["objections"]
+    known = [profiles.select(name) for name in ("account_id", "person_id", "email_hash")]
+    subjects = reduce(DataFrame.union, [*known, waves[1]["posts"].select("post_id")]).toDF("subject_id")
+    assert objections.join(subjects, on="subject_id", how="left_anti").count() * 1000 < objections.count()
+
+
+def test_no_reason_swings_from_wave_to_wave(waves: list[World]) -> None:
+    shares = []
+    for wave in waves:
+        counted = wave["truth"].groupBy("planted").count().collect()
+        shares.append({row.planted: row["count"] / wave["truth"].count() for row in counted})
+    for reason in shares[0].keys() | shares[1].keys():
+        before, after = (share.get(reason, 0) for share in shares)
+        assert abs(after - before) <= max(0.01, before / 2), reason
 
 
 @pytest.mark.parametrize("table", [table for table in INPUTS if table != "feeds"])

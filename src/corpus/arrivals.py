@@ -39,11 +39,8 @@ def as_arriving(rows: DataFrame, names: list[str]) -> DataFrame:
 def as_held(stored: DataFrame, table: str, names: list[str]) -> DataFrame:
     """The stored rows as what new ones are judged against: keys, times and hashes, no text."""
     hashed = stored.transform(_with_hashes, names)
-    held = hashed.withColumns({
-        "reason": F.lit(None).cast("STRING"),
-        "lane": F.lit(0).cast("BIGINT"),
-        "held": F.lit(True),
-    })
+    facts = {"reason": F.lit(None).cast("STRING"), "lane": F.lit(0).cast("BIGINT"), "held": F.lit(True)}
+    held = hashed.withColumns(facts)
     return held.select(*dict.fromkeys((*KEYS[table], *JUDGED_BY)))
 
 
@@ -67,9 +64,8 @@ def with_outcome(rows: DataFrame, table: str) -> DataFrame:
     })
     turns = placed.withColumn("turn", F.when(_is_applied(), F.struct("recorded_at", "content")))
     is_first, is_last = (F.col("turn") == pick("turn").over(whole) for pick in (F.min, F.max))
-    return turns.withColumns({"survives": F.coalesce(is_last, F.lit(False)), "outcome": _outcome(is_first)}).withColumn(
-        "reason", _reason()
-    )
+    fates = {"survives": F.coalesce(is_last, F.lit(False)), "outcome": _outcome(is_first)}
+    return turns.withColumns(fates).withColumn("reason", _reason())
 
 
 def json_of(names: Iterable[str]) -> Column:

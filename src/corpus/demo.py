@@ -45,8 +45,7 @@ the governance in the demo's policy: the real policy refuses to build until some
 
 def demo(folder: Path, posts: int, fresh: bool, session: Callable[[], AbstractContextManager[SparkSession]]) -> None:
     """Makes the demo in this folder, unless it is there already, and prints the tour."""
-    is_there = _prepared(folder, posts, fresh)
-    if is_there:
+    if _prepared(folder, posts, fresh):
         render.say(f"The demo is in {folder} already; --fresh makes it anew.")
         tour(folder, None)
         return
@@ -205,10 +204,6 @@ def _tour_spark_sql(warehouse: Path, version: Version, spark: SparkSession | Non
 def _tour_end(warehouse: Path, before: Version, after: Version, post: str) -> None:
     program = "corpus" if shutil.which("corpus") else os.path.relpath(Path(sys.executable).parent / "corpus")
     _chapter("Try next", f"(or `export CORPUS_WAREHOUSE={warehouse}` once, and leave --warehouse out)")
-    for command in (
-        f"log {DATASET}",
-        f"show {after.name}",
-        f"diff {DATASET}@{before.number}..{after.number} --text",
-        f"why {DATASET} {post}",
-    ):
+    diff = f"diff {DATASET}@{before.number}..{after.number} --text"
+    for command in (f"log {DATASET}", f"show {after.name}", diff, f"why {DATASET} {post}"):
         render.say(f"{program} {command} --warehouse {warehouse}")

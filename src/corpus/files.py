@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from corpus.errors import SourceError
 from corpus.inputs import comparable
 from corpus.mapping import fitted, mapped, misfits, only_where, reading
 from corpus.schemas import KEYS, input_columns
@@ -25,6 +28,10 @@ FIXED = {
     # At a malformed element Spark gives up the rest of an XML file as one bad record; then rather the whole file.
     "xml": {"mode": "FAILFAST"},
 }
+PACKED = (".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate")
+"""How the names of files end whose decompression tells a missing end by itself."""
+TAIL = 4096
+
 NOTHING_VANISHES = {"ignoreCorruptFiles": "false", "ignoreMissingFiles": "false"}
 
 
@@ -43,6 +50,8 @@ def _read_place(spark: SparkSession, source: Source, table: str, place: Place) -
     what = f"The source {source.name}, [{table}]"
     with reading(f"{what}: {', '.join(place.files)}"):
         rows = _read_files(spark, table, place)
+        if place.format == "xml":
+            _check_ends(spark, rows.inputFiles(), str(place.options.get("rowTag")), what)
     # A malformed record has nothing that a condition could judge; it goes on, to be quarantined.
     malformed = F.col(MALFORMED).isNotNull() if MALFORMED in rows.columns else None
     rows = only_where(rows, place.where, f"{what}: {table}", always=malformed)
@@ -60,6 +69,31 @@ def _read_files(spark: SparkSession, table: str, place: Place) -> DataFrame:
     if "columnNameOfCorruptRecord" in FIXED[kind] and MALFORMED not in found.columns:
         found = reader.schema(found.schema.add(MALFORMED, "string")).load([*place.files])
     return found.select("*", F.col("_metadata.file_path").alias(FILE))
+
+
+def _check_ends(spark: SparkSession, files: list[str], row: str, what: str) -> None:
+    """Raises SourceError for an XML file without its last closing tag; Spark leaves a cut element out silently."""
+    for file in files:
+        tail = _tail(spark, file)
+        closed = re.search(rb"</\s*([^<>\s]+)\s*>(\s*<!--[^>]*-->)*$", tail)
+        if not file.endswith(PACKED) and (not closed or closed[1].decode(errors="replace") == row):
+            ending = tail[-40:].decode(errors="replace")
+            raise SourceError(
+                f"{what}: The file {file} is half-written: it ends with {ending!r}, where the closing tag of the whole "
+                "was expected. Replace it."
+            )
+
+
+def _tail(spark: SparkSession, file: str) -> bytes:
+    """The last bytes of a file on whatever file system, without trailing space."""
+    java: Any = spark.sparkContext._jvm  # noqa: SLF001 (only Java reaches every file system)
+    path = java.org.apache.hadoop.fs.Path(java.java.net.URI(file))
+    system = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())  # noqa: SLF001
+    stream = system.open(path)
+    stream.seek(max(0, system.getFileStatus(path).getLen() - TAIL))
+    found = bytes(java.org.apache.commons.io.IOUtils.toByteArray(stream))
+    stream.close()
+    return found.replace(b"\0", b"").rstrip()
 
 
 def text_layout(table: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from delta.exceptions import DeltaConcurrentModificationException
 from delta.tables import DeltaTable
@@ -16,6 +17,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
+from corpus.abreast import abreast
 from corpus.arrivals import OUTCOMES, as_arriving, as_held, json_of, with_outcome
 from corpus.errors import ConfigError, Conflict, CorpusError, EnvironmentFault, SourceError
 from corpus.files import read_table
@@ -74,8 +76,12 @@ def ingest(spark: SparkSession, source: Source) -> list[Counted]:
     tables = [table for table in source.tables if source.is_files(table)]
     if not tables:
         raise ConfigError(f"The source {source.name} has no files to ingest: its tables are read where they are.")
-    plans = [_planned(spark, source, table) for table in tables]
-    return [_carried_out(spark, source, plan) for plan in plans]
+    plans = abreast(partial(_planned, spark, source), tables)
+    stored = abreast(lambda table: _carried_out(spark, source, plans[table]), tables)
+    for plan in plans.values():
+        with _writing(f"{source.store}/quarantine"):
+            _quarantine(spark, source, plan)
+    return [*stored.values()]
 
 
 def quarantine_warnings(source: Source, counted: list[Counted]) -> list[str]:
@@ -128,9 +134,8 @@ def _tallies() -> list[Column]:
 def _check_sum(table: str, counts: dict[str, int]) -> None:
     """Raises unless every row that was read has come to exactly one outcome."""
     if counts["rows_in"] != sum(counts[outcome] for outcome in OUTCOMES):
-        raise SourceError(
-            f"{table}: not every row is accounted for: {counts}. Nothing was written; run the ingest again."
-        )
+        found = f"{table}: not every row is accounted for: {counts}"
+        raise SourceError(f"{found}. Nothing was written; run the ingest again.")
 
 
 def _check_same_columns(table: str, path: str, stored: list[str], now: list[str]) -> None:
@@ -151,8 +156,6 @@ def _carried_out(spark: SparkSession, source: Source, plan: Plan) -> Counted:
         if target.base is None or counts["stored"] or counts["updated"]:
             stored = _unmoved(spark, target) or _created(spark, source, target)
             version = _store(stored, plan) if counts["stored"] or counts["updated"] else 0
-        if counts["quarantined"]:
-            _quarantine(spark, source, plan)
     figures = {figure: counts[figure] for figure in ("rows_in", *OUTCOMES)}
     return Counted(table=target.table, version=version, **figures)
 
@@ -162,9 +165,8 @@ def _unmoved(spark: SparkSession, target: Target) -> DeltaTable | None:
     stored = find_delta(spark, Place(path=target.path))
     found = _newest(stored)["version"] if stored else None
     if found != target.base:
-        raise Conflict(
-            f"{target.path} went from version {target.base} to {found} while files were read. Run the ingest again."
-        )
+        moved = f"{target.path} went from version {target.base} to {found} while files were read"
+        raise Conflict(f"{moved}. Run the ingest again.")
     return stored
 
 
@@ -209,24 +211,18 @@ def _store(stored: DeltaTable, plan: Plan) -> int:
             f"{target.path}: version {newest['version']} wrote {found}, where {expected} were counted: the files or "
             "the table changed meanwhile. Restore the version before it, and run the ingest again."
         )
-    version: int = newest["version"]
-    return version
+    return int(newest["version"])
 
 
 def _quarantine(spark: SparkSession, source: Source, plan: Plan) -> None:
     """Keeps the quarantined rows, each once: as they stood in their file or, in a conflict, as they were mapped."""
+    if not plan.counts["quarantined"]:
+        return
     path = f"{source.store}/quarantine"
     row = F.coalesce("raw", json_of(plan.target.columns))
-    found = plan.judged.where(F.col("outcome") == "quarantined").select(
-        F.lit(plan.target.table).alias("table"),
-        F.sha2(row, 256).alias("row_digest"),
-        "reason",
-        row.alias("row"),
-        "file",
-    )
-    each_once = found.groupBy("table", "row_digest", "reason").agg(
-        F.min("row").alias("row"), F.min("file").alias("file")
-    )
+    found = plan.judged.where(F.col("outcome") == "quarantined")
+    key = (F.lit(plan.target.table).alias("table"), F.sha2(row, 256).alias("row_digest"), "reason")
+    each_once = found.groupBy(*key).agg(F.min(row).alias("row"), F.min("file").alias("file"))
     kept = find_delta(spark, Place(path=path)) or _create(spark, source, path, QUARANTINE, statistics="table")
     # Few rows: those of this ingest that the quarantine does not hold yet.
     new = each_once.join(kept.toDF(), on=["table", "row_digest", "reason"], how="left_anti")

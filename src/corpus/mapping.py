@@ -90,9 +90,8 @@ def only_excluding(rows: DataFrame, table: str) -> DataFrame:
     """
     fits = F.size(misfits(rows, table)) == 0
     typed = fitted(rows, table)
-    return rows.select(
-        *((column if name in ALWAYS_KEPT else F.when(fits, column)).alias(name) for name, column in typed.items())
-    )
+    kept = {name: column if name in ALWAYS_KEPT else F.when(fits, column) for name, column in typed.items()}
+    return rows.select(*(column.alias(name) for name, column in kept.items()))
 
 
 @contextmanager
@@ -127,9 +126,8 @@ def plainly(broken: Exception) -> str:
         return f"The file {file} is damaged, half-written or laid out otherwise: {_first_line(causes[-1])} Replace it."
     codes = re.findall(r"\[([A-Z_]+(?:\.[A-Z_]+)?)\]", causes[0])
     if codes and codes[0].startswith(BAD_VALUE):
-        return (
-            f"An expression met a value that it cannot take ({codes[0]}); use try_cast, try_to_timestamp or the like."
-        )
+        what = f"An expression met a value that it cannot take ({codes[0]})"
+        return f"{what}; use try_cast, try_to_timestamp or the like."
     return _first_line(causes[0])
 
 
@@ -154,11 +152,10 @@ def _check_columns(
         for name, column in values.items():
             with naming(f"{where}: {table}.{name}", expressions[name], rows.columns):
                 rows.select(column)
-        raise SourceError(
-            f"{where}: the expressions of {table} do not go together: {_first_line(str(wrong))}"
-        ) from None
+        told = _first_line(str(wrong))
+        raise SourceError(f"{where}: the expressions of {table} do not go together: {told}") from None
     for c in input_columns(table):
-        if c.name in types and not _accepts(c.type, _kind(types[c.name])):
+        if c.name in types and _kind(types[c.name]) not in ("void", *ACCEPTED[c.type]):
             raise SourceError(
                 f"{where}: {table}.{c.name} = `{expressions[c.name]}` is {types[c.name].simpleString().upper()}, where "
                 f"the contract has {c.type} (made from {' or '.join(ACCEPTED[c.type])}). Say under "
@@ -208,10 +205,6 @@ def _kind(found: DataType) -> str:
     if isinstance(found, IntegralType) or (isinstance(found, DecimalType) and found.scale == 0):
         return "integer"
     return "number" if isinstance(found, FractionalType) else found.typeName()
-
-
-def _accepts(target: str, kind: str) -> bool:
-    return kind in ("void", *ACCEPTED[target])
 
 
 def _may_not_fit(target: str, kind: str) -> bool:

@@ -150,19 +150,13 @@ def _n(count: str) -> str:
 
 def _show_inputs(inputs: list[dict[str, Any]]) -> None:
     headers = ("input", "version", "rows", "committed, UTC", "opens until", "where")
-    rows = [
-        (
-            pin["table"],
-            int(pin["version"]),
-            int(pin["rows"]),
-            _minute(pin["committed_at"]),
-            _minute(pin["opens_until"]) or "not known",
-            pin["location"],
-        )
-        for pin in inputs
-    ]
     say()
-    tell(headers, rows, numbers=("version", "rows"))
+    tell(headers, [_input(pin) for pin in inputs], numbers=("version", "rows"))
+
+
+def _input(pin: dict[str, Any]) -> tuple[object, ...]:
+    times = (_minute(pin["committed_at"]), _minute(pin["opens_until"]) or "not known")
+    return (pin["table"], int(pin["version"]), int(pin["rows"]), *times, pin["location"])
 
 
 def departures(said: dict[str, Any]) -> list[str]:
@@ -232,10 +226,8 @@ def _headline(verdict: Verdict) -> str:
 
 
 def _why_in(verdict: Verdict) -> None:
-    row = verdict.document or {}
-    tell(
-        ("", ""), [(key, row[key]) for key in ("doc_id", "platform", "surface", "lang", "created_on", "copies", "text")]
-    )
+    row, shown = verdict.document or {}, ("doc_id", "platform", "surface", "lang", "created_on", "copies", "text")
+    tell(("", ""), [(key, row[key]) for key in shown])
 
 
 def _why_out(verdict: Verdict) -> None:

@@ -6,8 +6,11 @@ A Delta input is read in place; files are read from the Delta tables that `corpu
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +22,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from corpus.abreast import abreast
 from corpus.config import Part, read_toml, validated
 from corpus.errors import ConfigError, SourceError, nearest
 from corpus.inputs import Inputs, absent_columns, as_contract, conformed
@@ -27,8 +31,9 @@ from corpus.progress import step
 from corpus.schemas import INPUTS, input_columns
 from corpus.text_html import register_html_to_text
 
-PIN_ORDER = ("posts", "feeds", "profiles", "links", "notices", "objections", "requests")
+PIN_ROUNDS = (("posts", "feeds"), ("profiles", "links", "notices"), ("objections", "requests"))
 """People after posts, and what people have said last: an objection that comes in between is known, a post is not."""
+PIN_ORDER = tuple(table for tables in PIN_ROUNDS for table in tables)
 
 OUR_OPTIONS = ("mode", "columnnameofcorruptrecord", "ignorecorruptfiles", "ignoremissingfiles")
 """Reader options that would make rows or files vanish without a word."""
@@ -136,8 +141,10 @@ def read_source(path: Path) -> Source:
 
 def pin(spark: SparkSession, source: Source) -> dict[str, Pin]:
     """The newest version of every table now, posts first and what people have said last. Raises SourceError."""
+    pinned = partial(_pinned, spark, source)
     with step("pinning the inputs' versions"):
-        return {table: _pinned(spark, source, table) for table in source.tables}
+        rounds = [abreast(pinned, [t for t in tables if source.places(t)]) for tables in PIN_ROUNDS]
+    return {table: found for pins in rounds for table, found in pins.items()}
 
 
 def retention_warnings(pins: dict[str, Pin], retention_days: int) -> list[str]:
@@ -156,7 +163,7 @@ def retention_warnings(pins: dict[str, Pin], retention_days: int) -> list[str]:
 def read_inputs(spark: SparkSession, source: Source, pins: dict[str, Pin]) -> Inputs:
     """The pinned versions of all tables in the contract's shape, strings made comparable. Raises SourceError."""
     register_html_to_text(spark)
-    found = {table: read_table(spark, source, pins[table]) for table in source.tables}
+    found = abreast(lambda table: read_table(spark, source, pins[table]), source.tables)
     absent = {(table, "*") for table in INPUTS if table not in found}
     absent |= {column for table, rows in found.items() for column in absent_columns(rows, table)}
     whole = {table: found.get(table) or spark.createDataFrame([], INPUTS[table]) for table in INPUTS}
@@ -167,12 +174,8 @@ def read_inputs(spark: SparkSession, source: Source, pins: dict[str, Pin]) -> In
 
 def committed_at(spark: SparkSession, source: Source, table: str) -> datetime:
     """When the newest version of a table now was committed. Raises SourceError."""
-    place = delta_place(source, table)
-    with reading(f"The source {source.name}, [{table}]: {place.path or place.table}"):
-        found = find_delta(spark, place)
-        if found is None:
-            raise SourceError(_not_there(source, table, place))
-        return _instant(_only(found.history(1).select(F.unix_micros("timestamp").alias("micros")))["micros"])
+    with _reading_delta(source, table) as place:
+        return _newest(_there(spark, source, table, place))[1]
 
 
 def delta_place(source: Source, table: str) -> Place:
@@ -218,34 +221,37 @@ def _check(source: Source, table: str, place: Place, what: str) -> None:
 
 
 def _pinned(spark: SparkSession, source: Source, table: str) -> Pin:
+    with _reading_delta(source, table) as place:
+        found = _there(spark, source, table, place)
+        version, at = _newest(found)
+        (location, own_id, properties) = _only(found.detail().select("location", "id", "properties"))
+        rows = _read_version(spark, place, version)
+        opens_until = at + _kept_for(properties)
+        return Pin(table, location, own_id, version, _schema_digest(rows), rows.count(), at, opens_until)
+
+
+@contextmanager
+def _reading_delta(source: Source, table: str) -> Iterator[Place]:
     place = delta_place(source, table)
     with reading(f"The source {source.name}, [{table}]: {place.path or place.table}"):
-        found = find_delta(spark, place)
-        if found is None:
-            raise SourceError(_not_there(source, table, place))
-        detail = _only(found.detail().select("id", "location", "properties"))
-        newest = _only(found.history(1).select("version", F.unix_micros("timestamp").alias("micros")))
-        rows = _read_version(spark, place, newest["version"])
-        committed_at = _instant(newest["micros"])
-        return Pin(
-            table=table,
-            location=detail["location"],
-            table_id=detail["id"],
-            version=newest["version"],
-            schema_digest=_schema_digest(rows),
-            rows=rows.count(),
-            committed_at=committed_at,
-            opens_until=committed_at + _kept_for(detail["properties"]),
-        )
+        yield place
 
 
-def _not_there(source: Source, table: str, place: Place) -> str:
+def _newest(found: DeltaTable) -> tuple[int, datetime]:
+    """The newest version, and when it was committed."""
+    version, micros = _only(found.history(1).select("version", F.unix_micros("timestamp")))
+    return version, datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
+
+
+def _there(spark: SparkSession, source: Source, table: str, place: Place) -> DeltaTable:
+    if found := find_delta(spark, place):
+        return found
     if source.is_files(table):
-        return (
+        raise SourceError(
             f"There is no {place.path} yet: the source {source.name} is made of files. Run `corpus ingest` on it first."
         )
     what = f"Delta table at {place.path}" if place.path else f"Delta table named {place.table} in the catalog"
-    return (
+    raise SourceError(
         f"The source {source.name}, [{table}]: there is no {what}. Expected a Delta table with the rows of {table}; "
         "check the name, and that this machine can read it."
     )
@@ -285,10 +291,6 @@ def _read_version(spark: SparkSession, place: Place, version: int) -> DataFrame:
 
 def _schema_digest(rows: DataFrame) -> str:
     return sha256(rows.schema.json().encode()).hexdigest()
-
-
-def _instant(micros: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
 
 
 def _only(one_row: DataFrame) -> Row:

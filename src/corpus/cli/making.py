@@ -35,7 +35,8 @@ def synth(
     from corpus.arguments import instant
 
     with spark_session("corpus synth", spark_conf) as spark:
-        world = worlds.world(spark, posts=int(posts), seed=seed, as_of=instant(as_of, "--as-of"), wave=wave)
+        size, at, in_place = int(posts), instant(as_of, "--as-of"), file_format == "delta"
+        world = worlds.world(spark, posts=size, seed=seed, as_of=at, wave=wave, in_place=in_place)
         written = worlds.write_world(world, out, format=file_format)
     render.tell(("table", "rows"), list(written.items()), numbers=("rows",))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,17 +50,21 @@ def spark_session(name: str, conf: str, is_small: bool = False) -> Iterator[Spar
             session = open_session(name, settings, _for_small_data(settings) if is_small else None)
         try:
             yield session
+        except KeyboardInterrupt:  # typer would end without a word
+            print("corpus: stopped", file=sys.stderr)
+            raise
         finally:
             session.stop()
 
 
 def _for_small_data(settings: Path) -> dict[str, str]:
-    """What spares a few thousand rows the compiling that only many rows repay."""
+    """What spares a few thousand rows the compiling, and the planning anew, that only many rows repay."""
     from corpus.session import read_conf
 
     options = "spark.driver.extraJavaOptions"
     quick_java = f"{read_conf(settings).get(options, '')} -XX:TieredStopAtLevel=1".strip()
-    return {options: quick_java, "spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"}
+    never = ("spark.sql.codegen.wholeStage", "spark.sql.adaptive.enabled")
+    return {options: quick_java, "spark.sql.shuffle.partitions": "2"} | dict.fromkeys(never, "false")
 
 
 def _silence_pyspark() -> None:
