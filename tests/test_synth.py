@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from corpus import rules, synth
+from corpus import synth
 from corpus.errors import ConfigError
 from corpus.inputs import Inputs, conformed
 from corpus.keys import rows_with_bad_key
@@ -106,11 +106,10 @@ def test_what_is_planted_is_what_the_rules_find_and_about_half_is_eligible(waves
     inputs = Inputs(**{table: conformed(waves[0][table], table) for table in INPUTS})  # type: ignore[arg-type] # none absent
     verdicts = judge(inputs, policy, Clock(cutoff=AS_OF, now=AS_OF))
     masks = F.create_map(*(F.lit(part) for reason in Reason for part in (reason.name, reason.mask)))
-    unjudged = [reason.name for reason in rules.not_judged(policy)]
     reasons, mask = F.col("reasons"), F.coalesce(masks[F.col("planted")], F.lit(0))
     as_planted = F.when(mask == 0, reasons == 0).otherwise(reasons.bitwiseAND(mask) != 0)
     as_copied = F.col("kept_instead").eqNullSafe(F.col("copy_of"))
-    is_certain = F.col("planted").isNotNull() & ~F.col("planted").isin(unjudged)
+    is_certain = F.col("planted").isNotNull()
     found = (
         waves[0]["truth"]
         .join(verdicts, on="post_id", how="full")

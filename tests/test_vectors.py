@@ -10,24 +10,17 @@ from corpus.reasons import reasons_in
 from corpus.vectors import World, batches, inputs_of, read_worlds
 from tests.vectors import VECTORS
 
-PENDING = {"NEAR_DUPLICATE", "OBJECTOR_TEXT_COPY"}
-"""Reasons that the issue on duplicates brings."""
-
 WORLDS = read_worlds(VECTORS)
 JUDGED = [world for world in WORLDS if "refused" not in world.case]
 
 Verdict = tuple[list[str], str | None]
 
 
-def is_pending(world: World) -> bool:
-    return any(PENDING & set(reasons) for reasons in world.case.get("out", {}).values())
-
-
 @pytest.fixture(scope="module")
 def verdicts(spark: SparkSession) -> dict[str, Verdict]:
     """Every post of every world with its reasons and the post kept instead; one build a batch."""
     found: dict[str, Verdict] = {}
-    for batch in batches([world for world in JUDGED if not is_pending(world)]):
+    for batch in batches(JUDGED):
         rows = judge(inputs_of(spark, batch.worlds), batch.policy, batch.clock).select(
             "post_id", "reasons", "kept_instead"
         )
@@ -38,8 +31,6 @@ def verdicts(spark: SparkSession) -> dict[str, Verdict]:
 
 @pytest.mark.parametrize("world", JUDGED, ids=[world.name for world in JUDGED])
 def test_world_comes_out_as_the_contract_says(world: World, verdicts: dict[str, Verdict]) -> None:
-    if is_pending(world):
-        pytest.skip("near duplicates and copies of objectors come with the issue on duplicates")
     found = {post["post_id"]: verdicts[world.tag + post["post_id"]] for post in world.case["posts"]}
     kept = sorted(post for post, (reasons, _) in found.items() if not reasons)
     out = {post: sorted(reasons) for post, (reasons, _) in found.items() if reasons}

@@ -32,7 +32,7 @@ from corpus.mapping import reading
 from corpus.pipeline import judge
 from corpus.policy import Clock, GateOff, Policy
 from corpus.progress import step
-from corpus.rules import not_judged, without_data
+from corpus.rules import without_data
 from corpus.session import require_contract
 from corpus.sources import Pin, Source, pin, read_inputs, retention_warnings
 from corpus.versions import parse_name
@@ -197,7 +197,6 @@ def _make_version(
         "code": code_identity(),
         "inputs": [_input(p) for p in pins.values()],
         "gates": texts(outcomes),
-        "not_judged": [reason.name for reason in not_judged(policy)],
         "without_data": [reason.name for reason in without_data(inputs, policy)],
         "funnel": texts(funnel),
         "snapshot": {"rows": str(funnel["kept"]), "digest": digest, "bucket_bits": str(bits)},
