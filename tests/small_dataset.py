@@ -119,10 +119,10 @@ def statement(dataset: str, number: int, build_id: str, kept: int, out: dict[str
                 {"gate": "GOVERNANCE_MISSING", "outcome": "passed", "figures": {}, "because": None},
                 {"gate": "FEED_STALE", "outcome": "overridden", "figures": {}, "because": "it is down for repairs"},
             ],
-            "not_judged": ["NEAR_DUPLICATE"], "without_data": ["ACCOUNT_PRIVATE"],
+            "without_data": ["ACCOUNT_PRIVATE"],
             "funnel": {key: str(n) for key, n in counts.items()} | {
                 "primary": {name: str(n) for name, n in first.items()},
-                "any": {name: str(n) for name, n in wherever.items()},
+                "any": {name: str(n) for name, n in wherever.items()}, "capped": "1200",
             },
             "snapshot": {"rows": str(kept), "digest": "d" * 64, "bucket_bits": "4"},
             "intent": "0" * 64,

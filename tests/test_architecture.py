@@ -27,17 +27,20 @@ LAYERS = [
     "versions evidence gates",
     "archive snapshot funnel facts",
     "pipeline",
-    "accounts notices objections posts references duplicates ingest",
+    "accounts notices objections posts references alike copies duplicates ingest",
     "rereading",
     "sources files arrivals mapping",
     "resolution",
-    "rules verdicts staging inputs keys local_time text text_html keyed arguments session",
+    "rules verdicts staging inputs keys local_time text text_html minhash keyed arguments session",
     "policy_explained policy_changes policy_words",
     "policy progress java abreast",
     "config reasons schemas",
     "errors",
 ]
 """Who may import whom: a module uses its own row and those below."""
+
+LINES_OF_CODE = 6600
+"""More than the 6,000 lines that were meant for the whole: docs/adr/0006-size.md says why. It is never raised silently."""
 
 READERS = [
     "cli",
@@ -154,7 +157,7 @@ def test_nothing_unordered_or_clock_dependent_decides() -> None:
 
 def test_the_whole_can_be_read_in_an_afternoon() -> None:
     written = sum(lines_of_code(path) for path in [*SOURCES, *JOBS])
-    assert written < 6000, f"src and jobs together have {written} lines of code"
+    assert written < LINES_OF_CODE, f"src and jobs together have {written} lines of code; see docs/adr"
 
 
 def lines_of_code(path: Path) -> int:

@@ -78,7 +78,7 @@ def test_show_tells_inputs_departures_and_the_funnel(warehouse: Path) -> None:
         "posts 5 20,000 2026-11-01 00:00 2026-11-08 00:00 inputs/posts",
         "rule ACCOUNT_PRIVATE is off: the forum has no private accounts",
         "gate FEED_STALE is overridden: it is down for repairs",
-        "NEAR_DUPLICATE is asked for, and not judged",
+        "1,200 posts resemble so many that they were compared with a few only",
         "ACCOUNT_PRIVATE has no data to judge by",
         "DELETED 0 1 the post was deleted",
     ):

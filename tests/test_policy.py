@@ -15,7 +15,7 @@ from corpus.config import read_toml
 from corpus.errors import ConfigError
 from corpus.policy import Policy, as_policy, read_policy
 from corpus.reasons import Reason, mask_of
-from corpus.rules import in_force, not_judged
+from corpus.rules import in_force
 
 PACKS = sorted((Path(__file__).parent.parent / "conf/policies").glob("*.toml"))
 UK_SOCIAL = next(pack for pack in PACKS if pack.stem == "uk-social")
@@ -41,6 +41,8 @@ MISTAKES: dict[str, tuple[str, object, str]] = {
     "a time zone nobody knows": ("timezone", "Europe/Leeds", "'Europe/Leeds' is not a time zone"),
     "a similarity beyond 1": ("dedup.near", 1.5, "'dedup.near"),
     "a similarity of 0": ("dedup.near", 0, "'dedup.near"),
+    "a similarity of 1": ("dedup.near", 1, "equal texts are the matter of 'exact'"),
+    "a similarity below 0": ("objector_copies.near", -0.5, "'objector_copies.near"),
     "a negative window": ("notice.window_days", -1, "'notice.window_days': found -1"),
     "a rule nobody knows": ("rules_off", [{"rule": "ACOUNT_PRIVATE", "because": "test"}], "mean 'ACCOUNT_PRIVATE'"),
     "a rule off without reason": ("rules_off", [{"rule": "ACCOUNT_PRIVATE"}], "'rules_off.0.because' is missing"),
@@ -88,11 +90,6 @@ def test_settings_that_keep_take_their_rules_out_of_force() -> None:
     assert in_force(kept) == all_of_them & ~Reason.MENTIONS_OBJECTOR.mask
     off = as_policy(changed("rules_off", [{"rule": "AGE_CONFLICT", "because": "no estimates"}]), "b")
     assert in_force(off) == all_of_them & ~Reason.AGE_CONFLICT.mask
-
-
-def test_what_is_asked_for_and_not_looked_for_is_said() -> None:
-    assert not_judged(read_policy(UK_SOCIAL)) == [Reason.OBJECTOR_TEXT_COPY, Reason.NEAR_DUPLICATE]
-    assert not_judged(as_policy(changed("dedup.near", False), "a")) == [Reason.OBJECTOR_TEXT_COPY]
 
 
 CAPITALS = """

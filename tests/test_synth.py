@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from corpus import rules, synth
+from corpus import synth
 from corpus.demo import _write_source
 from corpus.errors import ConfigError
 from corpus.facts import facts_of
@@ -109,11 +109,10 @@ def test_what_is_planted_is_what_the_rules_find_and_about_half_is_eligible(waves
     inputs = Inputs(**{table: conformed(waves[0][table], table) for table in INPUTS})  # type: ignore[arg-type] # none absent
     verdicts = judge(inputs, policy, Clock(cutoff=AS_OF, now=AS_OF))
     masks = F.create_map(*(F.lit(part) for reason in Reason for part in (reason.name, reason.mask)))
-    unjudged = [reason.name for reason in rules.not_judged(policy)]
     reasons, mask = F.col("reasons"), F.coalesce(masks[F.col("planted")], F.lit(0))
     as_planted = F.when(mask == 0, reasons == 0).otherwise(reasons.bitwiseAND(mask) != 0)
     as_copied = F.col("kept_instead").eqNullSafe(F.col("copy_of"))
-    is_certain = F.col("planted").isNotNull() & ~F.col("planted").isin(unjudged)
+    is_certain = F.col("planted").isNotNull()
     found = (
         waves[0]["truth"]
         .join(verdicts, on="post_id", how="full")

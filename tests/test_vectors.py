@@ -8,14 +8,7 @@ from pyspark.sql import SparkSession
 from corpus.vectors import World, read_worlds, run
 from tests.vectors import VECTORS
 
-PENDING = {"NEAR_DUPLICATE", "OBJECTOR_TEXT_COPY"}
-"""Reasons that the issue on duplicates brings."""
-
 WORLDS = read_worlds(VECTORS)
-
-
-def is_pending(world: World) -> bool:
-    return any(PENDING & set(reasons) for reasons in world.case.get("out", {}).values())
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +19,4 @@ def found(spark: SparkSession) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("world", WORLDS, ids=[world.name for world in WORLDS])
 def test_world_comes_out_as_the_contract_says(world: World, found: dict[str, list[str]]) -> None:
-    if is_pending(world):
-        pytest.skip("near duplicates and copies of objectors come with the issue on duplicates")
     assert found[world.name] == []

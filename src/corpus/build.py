@@ -30,7 +30,7 @@ from corpus.mapping import reading
 from corpus.pipeline import judge
 from corpus.progress import step
 from corpus.request import BuildRequest, check_request
-from corpus.rules import not_judged, without_data
+from corpus.rules import without_data
 from corpus.session import require_contract
 from corpus.sources import Pin, pin, read_inputs, retention_warnings
 
@@ -164,7 +164,6 @@ def _make_version(
             "anomalies": [each.model_dump() for each in request.accepted_anomalies],
             "objections": [each.model_dump() for each in request.accepted_objections],
         },
-        "not_judged": [reason.name for reason in not_judged(policy)],
         "without_data": [reason.name for reason in without_data(inputs, policy)],
         "funnel": texts(funnel),
         "snapshot": {"rows": str(funnel["kept"]), "digest": digest, "bucket_bits": str(bits)},

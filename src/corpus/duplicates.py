@@ -1,44 +1,160 @@
-"""Which posts say what an earlier one says, and which one stays."""
+"""Which posts say what an earlier one says, or almost: the first stays, and what it stands for is counted."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
+
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import arrow_udf
 
+from corpus.alike import Likeness
+from corpus.errors import EnvironmentFault
 from corpus.policy import Policy
 from corpus.reasons import Reason
 from corpus.rules import in_force
-from corpus.verdicts import bitmap
+from corpus.staging import settled
+from corpus.verdicts import bitmap, has_any
+
+AT_ONCE = 2_000_000
+"""So many pairs are decided one after the other in one task."""
+ROUNDS = 100
 
 
-def with_exact_duplicates(posts: DataFrame, policy: Policy) -> DataFrame:
-    """Adds EXACT_DUPLICATE, `kept_instead`, `similarity` and `copies` among the posts without any reason.
+def with_duplicates(posts: DataFrame, likeness: Likeness, policy: Policy) -> DataFrame:
+    """Adds EXACT_DUPLICATE, NEAR_DUPLICATE, `kept_instead`, `similarity`, `copies` and `is_capped`.
 
-    Of equal normalised texts the first by (created_at, post_id) stays. One row in, one row out. Costs one exchange of
-    fingerprints and ids; the texts move only if the groups are too many to broadcast.
+    Among the posts without any reason, in order of (created_at, post_id), one is dropped if its text equals or
+    resembles that of a kept earlier one. One row in, one row out. Costs one exchange of fingerprints and ids; the texts
+    move only if what was found is too much to broadcast.
     """
-    if not in_force(policy) & Reason.EXACT_DUPLICATE.mask:
+    exact, near = (in_force(policy) & reason.mask for reason in (Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE))
+    if not exact | near:
         return posts.transform(_as_kept_alone)
     is_eligible = F.col("reasons") == 0
-    groups = (
-        posts
-        .where(is_eligible)
-        .groupBy("fingerprint")
-        .agg(F.min(F.struct("created_at", "post_id")).alias("first"), F.count("*").alias("copies"))
-        .where(F.col("copies") > 1)
-        .select("fingerprint", F.col("first.post_id").alias("first_id"), "copies")
-    )
-    is_copy = is_eligible & F.coalesce(F.col("first_id") != F.col("post_id"), F.lit(False))
-    duplicate = bitmap(Reason.EXACT_DUPLICATE.mask)
+    eligible = posts.where(is_eligible & F.col("fingerprint").isNotNull())
+    alike = likeness.alike.where(F.col("similarity") >= (policy.dedup.near if near else 2)).where("NOT late.is_out")
+    dropped = alike.transform(_without_copies, posts, policy).transform(dropped_texts)
+    is_near = is_eligible & F.col("instead").isNotNull()
+    is_copy = is_eligible & ~is_near & F.coalesce(F.col("first.post_id") != F.col("post_id"), F.lit(False))
+    stands_for = F.coalesce("copies", F.lit(1).cast("bigint")) + F.coalesce("gained", F.lit(0))
     return (
         posts
-        .join(groups, on="fingerprint", how="left")
-        .withColumn("kept_instead", F.when(is_copy, F.col("first_id")))
-        .withColumn("similarity", F.when(is_copy, F.lit(1.0)))
-        .withColumn("copies", F.when(is_eligible & ~is_copy, F.coalesce("copies", F.lit(1).cast("bigint"))))
-        .withColumn("reasons", F.when(is_copy, duplicate).otherwise(F.col("reasons")))
-        .drop("first_id")
+        # one row in, one row out: both have one row per text
+        .join(as_repeated_texts(eligible), on="fingerprint", how="left")
+        .join(eligible.transform(as_fates, dropped, likeness.capped), on="fingerprint", how="left")
+        .withColumn("kept_instead", F.when(is_near, F.col("instead.post_id")).when(is_copy, F.col("first.post_id")))
+        .withColumn("similarity", F.when(is_near, F.col("instead.similarity")).when(is_copy, F.lit(1.0)))
+        .withColumn("copies", F.when(is_eligible & ~is_near & ~is_copy, stands_for))
+        .withColumn("is_capped", is_eligible & F.coalesce("is_capped", F.lit(False)))
+        .withColumn(
+            "reasons", F.when(is_near, bitmap(near)).when(is_copy, bitmap(exact or near)).otherwise(F.col("reasons"))
+        )
+        .drop("first", "instead", "gained")
     )
+
+
+def as_repeated_texts(posts: DataFrame) -> DataFrame:
+    """One row per text of several posts: fingerprint, the `first` by (created_at, post_id), and how many `copies`."""
+    first = F.struct(F.isnull("created_at"), "created_at", "post_id")
+    groups = posts.groupBy("fingerprint").agg(F.min(first).alias("first"), F.count("*").alias("copies"))
+    return groups.where("copies > 1")
+
+
+def dropped_texts(alike: DataFrame) -> DataFrame:
+    """One row per text that resembles an earlier kept one: fingerprint, and `instead`, the earliest such text."""
+    instead = F.struct("early.post_id", "early.fingerprint", "similarity")
+    return (
+        alike
+        .transform(only_from_kept)
+        .groupBy(F.col("late.fingerprint").alias("fingerprint"))
+        .agg(F.min_by(instead, F.col("early")).alias("instead"))
+        .transform(settled)
+    )
+
+
+def only_from_kept(pairs: DataFrame) -> DataFrame:
+    """The pairs whose earlier text is kept: a text is dropped if one of its earlier ones is kept.
+
+    While there are too many pairs to decide in order, in rounds: a text that is later in no open pair is kept; those
+    after it are dropped, and the pairs of what was dropped are closed. The earliest text of all open pairs is later in
+    none, so each round closes a pair at least, and they end.
+    """
+    number = pairs.count()
+    if number <= AT_ONCE:
+        return pairs.transform(_decided_in_order) if number else pairs.where(F.lit(False))
+    still, dropped = pairs, pairs.where(F.lit(False)).select("late.post_id")
+    for _ in range(ROUNDS):
+        if still.count() <= AT_ONCE:
+            dropped = dropped.unionByName(still.transform(_decided_in_order).select("late.post_id")).distinct()
+            return pairs.transform(_without, "early", dropped)
+        kept = still.transform(_without, "early", still.select("late.post_id").distinct())
+        ended = kept.select("late.post_id").distinct().transform(settled)
+        still = still.transform(_without, "late", ended).transform(_without, "early", ended).transform(settled)
+        dropped = dropped.unionByName(ended)
+    raise EnvironmentFault(
+        f"Near-duplicates were not decided in {ROUNDS} rounds: {still.count()} pairs of texts are open, and one task "
+        f"takes at most {AT_ONCE}. Texts that change a little from post to post form longer chains than expected; "
+        "raise dedup.near, or duplicates.AT_ONCE where executors have the memory. Nothing was written."
+    )
+
+
+def as_fates(posts: DataFrame, dropped: DataFrame, capped: DataFrame) -> DataFrame:
+    """What likeness means for a text: fingerprint, `instead`, `gained` (posts it stands for), is_capped."""
+    # many rows in, those of dropped texts out
+    gained = (
+        posts
+        .join(dropped, on="fingerprint", how="inner")
+        .groupBy(F.col("instead.fingerprint").alias("fingerprint"))
+        .agg(F.count("*").alias("gained"))
+    )
+    fates = (dropped, gained, capped.withColumn("is_capped", F.lit(True)))
+    return (
+        reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), fates)
+        .groupBy("fingerprint")
+        .agg(*(F.max(name).alias(name) for name in ("instead", "gained", "is_capped")))
+    )
+
+
+def _decided_in_order(pairs: DataFrame) -> DataFrame:
+    """The pairs whose earlier text is kept, by a look at one after the other. One task, which holds what it dropped."""
+    is_kept = arrow_udf(_are_kept, "boolean")  # type: ignore[call-overload]  # stub: no iterators of tuples
+    return (
+        pairs
+        .repartition(1)
+        .sortWithinPartitions("late", "early")
+        .withColumn("is_kept", is_kept.asNondeterministic()(F.col("early.post_id"), F.col("late.post_id")))
+        .where("is_kept")
+    )
+
+
+def _are_kept(batches: Iterator[tuple[pa.Array, pa.Array]]) -> Iterator[pa.Array]:
+    """Whether the pair's earlier text is kept, and so its later one dropped; for pairs in order of the later."""
+    dropped: set[str] = set()
+    for earlier, later in batches:
+        found = []
+        for early, late in zip(earlier.to_pylist(), later.to_pylist(), strict=True):
+            found.append(early not in dropped)
+            if found[-1]:
+                dropped.add(late)
+        yield pa.array(found, pa.bool_())
+
+
+def _without(pairs: DataFrame, end: str, posts: DataFrame) -> DataFrame:
+    """The pairs whose one end is not among these posts."""
+    named = posts.select(F.col("post_id").alias("_gone"))
+    return pairs.join(named, on=F.col(f"{end}.post_id") == F.col("_gone"), how="left_anti")
+
+
+def _without_copies(pairs: DataFrame, posts: DataFrame, policy: Policy) -> DataFrame:
+    """The pairs of texts that are still eligible: if a text's first post copies an objector, so do the others."""
+    mask = in_force(policy) & Reason.OBJECTOR_TEXT_COPY.mask
+    if not mask:
+        return pairs
+    copies = posts.where(has_any(F.col("reasons"), mask)).select("post_id")
+    return pairs.transform(_without, "early", copies).transform(_without, "late", copies).transform(settled)
 
 
 def _as_kept_alone(posts: DataFrame) -> DataFrame:
@@ -48,4 +164,5 @@ def _as_kept_alone(posts: DataFrame) -> DataFrame:
         .withColumn("kept_instead", F.lit(None).cast("string"))
         .withColumn("similarity", F.lit(None).cast("double"))
         .withColumn("copies", F.when(F.col("reasons") == 0, F.lit(1).cast("bigint")))
+        .withColumn("is_capped", F.lit(False))
     )

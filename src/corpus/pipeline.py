@@ -6,7 +6,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from corpus.accounts import judged_accounts
-from corpus.duplicates import with_exact_duplicates
+from corpus.alike import likeness_of
+from corpus.copies import with_objector_copies
+from corpus.duplicates import with_duplicates
 from corpus.inputs import Inputs
 from corpus.objections import standing_objections
 from corpus.policy import Clock, Policy
@@ -25,7 +27,7 @@ def judge(inputs: Inputs, policy: Policy, clock: Clock) -> DataFrame:
     """
     standing = standing_objections(inputs, policy, clock).transform(settled)
     accounts = judged_accounts(inputs, standing, policy, clock).transform(settled)
-    return (
+    posts = (
         inputs.posts
         .transform(with_fingerprint)
         .transform(with_author, accounts)
@@ -33,8 +35,13 @@ def judge(inputs: Inputs, policy: Policy, clock: Clock) -> DataFrame:
         .transform(with_people_reasons, accounts, policy)
         .persist()
         .transform(with_reshare_reasons, policy)
+    )
+    likeness = likeness_of(posts, policy)
+    return (
+        posts
+        .transform(with_objector_copies, likeness, policy)
         .transform(as_one_row_per_post)
-        .transform(with_exact_duplicates, policy)
+        .transform(with_duplicates, likeness, policy)
         .select(*VERDICT)
     )
 
@@ -56,5 +63,5 @@ def as_one_row_per_post(posts: DataFrame) -> DataFrame:
 
 VERDICT = (
     "post_id", "account_id", "coauthor_ids", "platform", "surface", "text", "lang", "created_at", "reasons",
-    "kept_instead", "similarity", "copies",
+    "kept_instead", "similarity", "copies", "is_capped",
 )  # fmt: skip

@@ -51,9 +51,12 @@ def _in_utc(instant: datetime) -> datetime:
 
 
 def _similarity(value: object) -> object:
-    if value is False or (isinstance(value, (int, float)) and value is not True and 0 < value <= 1):
+    if value is False or (isinstance(value, (int, float)) and value is not True and 0 < value < 1):
         return value
-    raise ValueError("a similarity lies above 0 and is at most 1; false switches the rule off")
+    raise ValueError(
+        "a similarity lies between 0 and 1, without either; false switches the rule off, and equal texts are the "
+        "matter of 'exact'"
+    )
 
 
 Lower = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1)]

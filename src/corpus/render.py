@@ -172,10 +172,11 @@ def _outcome(gate: dict[str, Any]) -> str:
 
 
 def _show_notes(said: dict[str, Any]) -> None:
-    """Departures, and the rules that were not judged or had nothing to judge by."""
+    """Departures, the rules that had nothing to judge by, and what was not compared in full."""
     notes = departures(said)
-    notes += [f"{name} is asked for, and not judged by this version of the code" for name in said["not_judged"]]
     notes += [f"{name} has no data to judge by, so it leaves every post out" for name in said["without_data"]]
+    capped = int(said["funnel"].get("capped", 0))
+    notes += [f"{capped:,} posts resemble so many that they were compared with a few only"] if capped else []
     if notes:
         say()
         tell(("departures and gaps",), [(note,) for note in notes])

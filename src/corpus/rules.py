@@ -60,15 +60,6 @@ def without_data(inputs: Inputs, policy: Policy) -> list[Reason]:
     return [reason for reason in in_order() if reason.mask & applied and _lacks_data(reason, inputs)]
 
 
-def not_judged(policy: Policy) -> list[Reason]:
-    """The reasons that the policy asks for and that this version of the code does not look for yet."""
-    asked = {
-        Reason.OBJECTOR_TEXT_COPY: policy.objector_copies.exact or policy.objector_copies.near is not False,
-        Reason.NEAR_DUPLICATE: policy.dedup.near is not False,
-    }
-    return [reason for reason, wanted in asked.items() if wanted and not policy.is_off(reason)]
-
-
 def people_reasons() -> int:
     """The bitmap of all account and post reasons: with one of these a post may not be used, whatever its text."""
     return mask_of(reason for reason in Reason if reason.group is not Group.DATASET)

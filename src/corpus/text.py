@@ -10,10 +10,11 @@ import unicodedata2
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
-from pyspark.sql.types import StringType
+from pyspark.sql.types import IntegerType, StringType
 
 _NEITHER_LETTER_MARK_NOR_DIGIT = regex.compile(r"[^\p{L}\p{M}\p{Nd}]+")
 _LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{Nd}]")
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
 def normal_form(text: str) -> str:
@@ -28,6 +29,15 @@ def normal_form(text: str) -> str:
     return spaced.strip() if _LETTER_OR_DIGIT.search(spaced) else ""
 
 
+def words_apart(normal: str) -> str:
+    """A normal form with a space between its words: in scripts without spaces each character is a word.
+
+    >>> words_apart("今日は leeds")
+    '今 日 は leeds'
+    """
+    return " ".join(_UNSPACED.sub(r" \g<0> ", normal).split())
+
+
 def normalised(text: Column) -> Column:
     """The normal form of a text: natively for ASCII, by `normal_form` over Arrow for the rest; null stays null."""
     ascii_form = F.trim(F.lower(F.regexp_replace(text, "[^A-Za-z0-9]+", " ")))
@@ -40,6 +50,11 @@ def is_ascii(text: Column) -> Column:
     return F.octet_length(text) == F.char_length(text)
 
 
+def word_count(normal: Column) -> Column:
+    """How many words a normal form has; null for null."""
+    return arrow_udf(_word_counts, IntegerType())(normal)  # type: ignore[call-overload, no-any-return]  # stub: no iterators
+
+
 def fingerprint(normal: Column) -> Column:
     """What equal normal forms share and different ones do not: their SHA-256."""
     return F.sha2(normal, 256)
@@ -48,3 +63,8 @@ def fingerprint(normal: Column) -> Column:
 def _normal_forms(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
     for texts in batches:
         yield pa.array((None if t is None else normal_form(t) for t in texts.to_pylist()), pa.string())
+
+
+def _word_counts(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+    for texts in batches:
+        yield pa.array((None if t is None else len(words_apart(t).split()) for t in texts.to_pylist()), pa.int32())

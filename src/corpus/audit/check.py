@@ -53,7 +53,6 @@ class Audit:
     kept: int
     differences: dict[str, int]
     examples: list[Difference]
-    not_judged: list[str]
 
     def require_none(self) -> None:
         """Raises AuditFailed if anything differs."""
@@ -104,7 +103,7 @@ def _compared(opened: duckdb.DuckDBPyConnection, version: Version) -> Audit:
     ).fetchall()
     found = {kind: counts.get(kind, 0) for kind in KINDS}
     examples = [_difference(*row) for row in some]
-    return Audit(version.name, posts, kept, found, examples, version.predicate.get("not_judged", []))
+    return Audit(version.name, posts, kept, found, examples)
 
 
 def _difference(kind: str, post_id: str | None, claimed: int | None, derived: int | None, *instead: Any) -> Difference:

@@ -63,6 +63,4 @@ def audit(
         if rows:
             render.say()
             render.tell(("for example", "post", "the build", "the audit"), rows)
-        for name in found.not_judged:
-            render.say(f"! the build did not look for {name}", style="yellow")
     found.require_none()
