@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from corpus.audit.engine import LEDGER, Given, arrow_schema, verdicts_of
+from corpus.audit.engine import LEDGER, Given, verdicts_of
 from corpus.reasons import Reason, reasons_in
-from corpus.schemas import INPUTS
 from corpus.vectors import World, batches, read_worlds
+from tests.random_worlds import Row, arrow_tables, batch_of
 from tests.vectors import VECTORS
 
 JUDGED = [world for world in read_worlds(VECTORS) if "refused" not in world.case]
-
-
-def arrow_tables(worlds: list[World]) -> dict[str, pa.Table]:
-    return {
-        table: pa.Table.from_pylist([row for world in worlds for row in world.rows[table]], arrow_schema(table))
-        for table in INPUTS
-    }
 
 
 def alike(a: str, b: str) -> float:
@@ -71,3 +65,116 @@ def test_second_path_judges_the_world_as_the_contract_says(
     }
     for post, instead in world.case.get("kept_instead", {}).items():
         assert found[post][1] == world.tag + instead
+
+
+# --- near-duplicates: every pair of the ledger is compared again ---
+
+WORDS = [f"word{n:02d}" for n in range(40)]
+ALMOST = [*WORDS[:-1], "other"]
+LATER = {"created_at": datetime(2026, 3, 1, tzinfo=UTC), "recorded_at": datetime(2026, 3, 1, tzinfo=UTC)}
+CLAIMS: dict[str, tuple[Row, Row, float, bool]] = {
+    "a true pair": ({}, {}, 39 / 41, True),
+    "another similarity": ({}, {}, 0.9, False),
+    "too little alike": ({}, {"text": " ".join(WORDS[:30])}, 30 / 40, False),
+    "the same text, which is an exact duplicate": ({}, {"text": " ".join(WORDS)}, 1.0, False),
+    "the kept post is not in": ({"visibility": "friends"}, {}, 39 / 41, False),
+    "the kept post is the later": (LATER, {"created_at": datetime(2026, 2, 1, tzinfo=UTC)}, 39 / 41, False),
+}
+"""What the kept post says otherwise, what the dropped one, the similarity in the ledger, and whether it holds."""
+
+
+def test_a_near_duplicate_counts_only_if_its_pair_holds() -> None:
+    cases, ledger = [], []
+    for n, (name, (kept, dropped, similarity, _)) in enumerate(CLAIMS.items()):
+        posts = [
+            {"post_id": "p1", "text": " ".join(WORDS)} | kept,
+            {"post_id": "p2", "text": " ".join(ALMOST)} | LATER | dropped,
+        ]
+        cases.append({"name": name, "posts": posts, "policy": {"objector_copies": {"exact": False, "near": False}}})
+        ledger.append(near_row(f"w{n:03d}-p2", f"w{n:03d}-p1", similarity))
+    found = {row["post_id"]: row for row in judged(cases, ledger)}
+    holds = [found[f"w{n:03d}-p2"]["reasons"] == Reason.NEAR_DUPLICATE.mask for n in range(len(cases))]
+    assert dict(zip(CLAIMS, holds, strict=True)) == {name: holds for name, (_, _, _, holds) in CLAIMS.items()}
+    assert found["w000-p2"]["kept_instead"] == "w000-p1"
+    assert found["w003-p2"]["reasons"] == Reason.EXACT_DUPLICATE.mask
+
+
+def judged(cases: list[Row], ledger: list[Row] | None = None) -> list[Row]:
+    batch = batch_of(cases)
+    said = pa.Table.from_pylist(ledger or [], LEDGER)
+    rows: list[Row] = verdicts_of(
+        Given(arrow_tables(batch.worlds), batch.policy, batch.clock.cutoff, ledger=said)
+    ).to_pylist()
+    return rows
+
+
+# --- copies of objectors ---
+
+SCONES = "my grandmother taught me to make scones with buttermilk and patience every single sunday of my long childhood"
+COPIES: dict[str, tuple[list[Row], bool]] = {
+    "a word changed": ([{"text": SCONES.replace("childhood", "youth")}], True),
+    "half of it changed": ([{"text": SCONES[:50] + " and nothing else of what she said is true"}], False),
+    "the same words, at the same time": ([{"text": SCONES}], True),
+    "the same words, before": ([{"text": SCONES, "created_at": datetime(2025, 12, 1, tzinfo=UTC)}], False),
+    "few words": ([{"text": "make scones with buttermilk"}], False),
+    "what five say, and the first of them is in": (
+        [
+            {"account_id": f"b{n}", "text": SCONES, "created_at": datetime(2025, 12, n + 1, tzinfo=UTC)}
+            for n in range(5)
+        ],
+        False,
+    ),
+    "what five say after the objector": (
+        [{"account_id": f"b{n}", "text": SCONES, "created_at": datetime(2026, 3, n + 1, tzinfo=UTC)} for n in range(5)],
+        True,
+    ),
+}
+"""What others post beside an objector's scones, and whether the last of it is a copy."""
+
+
+def test_copies_of_an_objector_are_found_with_every_exception() -> None:
+    cases = []
+    for name, (posts, _) in COPIES.items():
+        accounts = [f"b{n}" for n in range(5)]
+        theirs = [
+            {"post_id": f"p{n}", "recorded_at": datetime(2026, 6, 1, tzinfo=UTC)} | post for n, post in enumerate(posts)
+        ]
+        objector = "make scones with buttermilk" if name == "few words" else SCONES
+        cases.append({
+            "name": name,
+            "profiles": [{"account_id": account} for account in accounts],
+            "notices": [{"notice_id": f"n-{account}", "account_id": account} for account in accounts],
+            "posts": [{"post_id": "objector", "account_id": "zz", "text": objector}, *theirs],
+        })
+    found = {row["post_id"]: row["reasons"] for row in judged(cases)}
+    copies = {
+        name: bool(found[f"w{n:03d}-p{len(posts) - 1}"] & Reason.OBJECTOR_TEXT_COPY.mask)
+        for n, (name, (posts, _)) in enumerate(COPIES.items())
+    }
+    assert copies == {name: is_copy for name, (_, is_copy) in COPIES.items()}
+
+
+# --- absent data ---
+
+
+@pytest.mark.parametrize(
+    ("lacking", "expected"),
+    [
+        ({"links": ["*"]}, {"OBJECTED_LINKED"}),
+        ({"requests": ["*"]}, {"ERASURE_REQUESTED", "THIRD_PARTY_REQUEST"}),
+        ({"posts": ["deleted_at", "mentions"]}, {"DELETED", "MENTIONS_OBJECTOR"}),
+        ({"profiles": ["person_id", "email_hash", "age_estimate"]}, {"OBJECTED_SAME_PERSON", "AGE_CONFLICT"}),
+        ({"posts": ["lang"], "notices": ["seen_at"]}, set()),
+    ],
+)
+def test_a_rule_without_its_data_excludes_unless_it_is_off(lacking: dict[str, list[str]], expected: set[str]) -> None:
+    off = [{"rule": rule, "because": "no such data"} for rule in expected]
+    for rules_off, reasons in (([], expected), (off, set())):
+        batch = batch_of([{"name": "lacking", "posts": [{"post_id": "p1"}], "policy": {"rules_off": rules_off}}])
+        tables = arrow_tables(batch.worlds)
+        for table, columns in lacking.items():
+            tables = {name: rows for name, rows in tables.items() if name != table or columns != ["*"]}
+            if table in tables:
+                tables[table] = tables[table].drop_columns(columns)
+        (row,) = verdicts_of(Given(tables, batch.policy, batch.clock.cutoff)).to_pylist()
+        assert {reason.name for reason in reasons_in(row["reasons"])} == reasons

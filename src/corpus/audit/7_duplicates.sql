@@ -20,6 +20,11 @@ JOIN pair_text b ON b.fingerprint = np.kept_fingerprint, policy,
 LATERAL (SELECT jaccard(a.all_of_them, b.all_of_them) AS alike)
 WHERE alike >= dedup_near AND abs(np.similarity - alike) < 1e-6;
 
+-- A text that an earlier post has, too, is an exact duplicate, unless that post is such a near one itself.
+DELETE FROM near USING eligible e, eligible s, policy
+WHERE e.n = near.n AND s.fingerprint = e.fingerprint AND s.n NOT IN (SELECT n FROM near)
+  AND (s.created_at, s.post_id) < (e.created_at, e.post_id) AND dedup_exact;
+
 CREATE TABLE standing AS
 SELECT n, post_id, fingerprint, created_at,
        first_value(post_id) OVER same AS first_post, row_number() OVER same AS place
@@ -29,14 +34,11 @@ CREATE TABLE dropped AS
 SELECT n, 'EXACT_DUPLICATE' AS reason, first_post AS kept_instead
 FROM standing, policy WHERE place > 1 AND dedup_exact AND 'EXACT_DUPLICATE' NOT IN (SELECT reason FROM off);
 
--- The kept post must be kept, and no kept earlier post may say the very same.
+-- The kept post must be kept.
 INSERT INTO dropped
 SELECT near.n, 'NEAR_DUPLICATE', kept_instead
-FROM near JOIN eligible e USING (n)
-WHERE kept IN (SELECT n FROM standing) AND kept NOT IN (SELECT n FROM dropped)
-  AND NOT EXISTS (FROM standing s, policy
-                  WHERE s.fingerprint = e.fingerprint AND dedup_exact
-                    AND (s.created_at, s.post_id) < (e.created_at, e.post_id));
+FROM near
+WHERE kept IN (SELECT n FROM standing) AND kept NOT IN (SELECT n FROM dropped);
 INSERT INTO verdict SELECT n, reason FROM dropped;
 
 -- "A repeated post_id has one row in the ledger with the reasons of all its rows."
