@@ -24,7 +24,7 @@ LAYERS = [
     "clearance",
     "request",
     "versions evidence gates",
-    "archive snapshot funnel facts",
+    "archive snapshot funnel facts grounds",
     "pipeline",
     "accounts notices objections posts references duplicates ingest",
     "sources files arrivals mapping",

@@ -139,19 +139,20 @@ def profile_rules(policy: Policy, clock: Clock) -> dict[Reason, Column]:
 
 def with_requests(found: DataFrame, requests: DataFrame) -> DataFrame:
     """Adds the accounts that a request names: third-party requests and, by any other kind, erasure."""
-    third_party = F.coalesce(F.col("kind") == "third_party", F.lit(False))
-    asked = F.when(third_party, bitmap(Reason.THIRD_PARTY_REQUEST.mask)).otherwise(
-        bitmap(Reason.ERASURE_REQUESTED.mask)
-    )
-    by_account = (
-        requests.where(F.col("account_id").isNotNull()).groupBy("account_id").agg(F.bit_or(asked).alias("requested"))
-    )
+    named = requests.where(F.col("account_id").isNotNull())
+    by_account = named.groupBy("account_id").agg(F.bit_or(request_mask()).alias("requested"))
     # full: an account may object, ask, or both
     return found.join(by_account, on="account_id", how="full").select(
         "account_id",
         or_none(F.col("objection_reasons")).bitwiseOR(or_none(F.col("requested"))).alias("found_reasons"),
         F.col("spans").alias("found_spans"),
     )
+
+
+def request_mask() -> Column:
+    """The reason that a request on an account gives, as a bitmap."""
+    third_party = F.coalesce(F.col("kind") == "third_party", F.lit(False))
+    return F.when(third_party, bitmap(Reason.THIRD_PARTY_REQUEST.mask)).otherwise(bitmap(Reason.ERASURE_REQUESTED.mask))
 
 
 def with_reach(accounts: DataFrame, found: DataFrame) -> DataFrame:

@@ -68,11 +68,15 @@ def reach_of_posts(standing: DataFrame) -> DataFrame:
 def as_reach_of(reach: DataFrame, key: str) -> DataFrame:
     """One row per account (or post): `objection_reasons` that hold everywhere and always, `spans` for the others."""
     span = F.struct("platform", "since", "until", "mask")
-    bounded = F.col("platform").isNotNull() | F.col("since").isNotNull() | F.col("until").isNotNull()
     return reach.groupBy(key).agg(
-        or_none(F.bit_or(F.when(~bounded, F.col("mask")))).alias("objection_reasons"),
-        F.collect_set(F.when(bounded, span)).alias("spans"),
+        or_none(F.bit_or(F.when(~is_bounded(), F.col("mask")))).alias("objection_reasons"),
+        F.collect_set(F.when(is_bounded(), span)).alias("spans"),
     )
+
+
+def is_bounded() -> Column:
+    """Whether reach is for some platform or time only."""
+    return F.col("platform").isNotNull() | F.col("since").isNotNull() | F.col("until").isNotNull()
 
 
 def spans_holding(spans: Column, platform: Column, created_at: Column) -> Column:
