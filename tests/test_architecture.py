@@ -19,7 +19,8 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo render",
+    "demo receipts",
+    "render",
     "query build synth vectors",
     "clearance",
     "request",
@@ -40,6 +41,7 @@ READERS = [
     "cli",
     "query",
     "versions",
+    "receipts",
     "render",
     "progress",
     "arguments",
