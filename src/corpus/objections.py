@@ -13,6 +13,7 @@ from corpus.inputs import Inputs
 from corpus.policy import Clock, Policy
 from corpus.reasons import Reason
 from corpus.resolution import SUBJECT_TYPES, is_withdrawal, names_of, with_lookups
+from corpus.staging import settled
 from corpus.verdicts import bitmap, or_none
 
 MOST_SPANS = 100
@@ -48,7 +49,7 @@ def standing_objections(inputs: Inputs, policy: Policy, clock: Clock) -> DataFra
 
 def reach_of_accounts(standing: DataFrame, inputs: Inputs) -> DataFrame:
     """The reach of every account that an objection names, or reaches through a link or as the same person's."""
-    named = _named_accounts(standing, inputs.profiles)
+    named = _named_accounts(standing, inputs.profiles).transform(settled)
     related = _related_accounts(named, _memberships(inputs))
     return named.drop("subject_type", "subject_id").unionByName(related).transform(without_covered, "account_id")
 
