@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,27 @@ EXCLUSIONS = pa.schema([
     ("kept_instead", pa.string()), ("similarity", pa.float64()), ("bucket", pa.int32()), ("build_id", pa.string()),
 ])  # fmt: skip
 
+GROUNDS = pa.schema([
+    ("subject_kind", pa.string()), ("subject_id", pa.string()), ("reason", pa.string()), ("ground", pa.string()),
+    ("ground_id", pa.string()), ("platform", pa.string()), ("since", pa.timestamp("us", "UTC")),
+    ("until", pa.timestamp("us", "UTC")), ("bucket", pa.int32()), ("build_id", pa.string()),
+])  # fmt: skip
+REGISTER = pa.schema([
+    ("objection_id", pa.string()), ("kind", pa.string()), ("status", pa.string()), ("subject_type", pa.string()),
+    ("received_at", pa.timestamp("us", "UTC")), ("begin", pa.timestamp("us", "UTC")), ("resolved_as", pa.string()),
+    ("tried", pa.list_(pa.string())), ("accounts", pa.int64()), ("account_ids", pa.list_(pa.string())),
+    ("post_id", pa.string()), ("bucket", pa.int32()), ("build_id", pa.string()),
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """An objection: when it came, and the accounts (or the post) that it was found to name."""
+
+    received_at: datetime | None
+    accounts: tuple[str, ...] = ()
+    post: str | None = None
+
 
 @dataclass(frozen=True)
 class Out:
@@ -45,18 +66,25 @@ def doc_id(post_id: str) -> str:
 def empty(folder: Path) -> None:
     """Version 0, and empty side tables."""
     DeltaTable.create(str(folder / "snapshot"), SNAPSHOT)
-    for table, schema in {"members": MEMBERS, "exclusions": EXCLUSIONS}.items():
+    tables = {"members": MEMBERS, "exclusions": EXCLUSIONS, "grounds": GROUNDS, "objections": REGISTER}
+    for table, schema in tables.items():
         DeltaTable.create(str(folder / table), schema, partition_by=["build_id"])
 
 
-def build(folder: Path, kept: dict[str, str], out: dict[str, Out], sealed: bool = True) -> int:
-    """One more version that keeps these texts and leaves those posts out; returns its number."""
+def build(
+    folder: Path, kept: dict[str, str], out: dict[str, Out], sealed: bool = True, said: dict[str, Said] | None = None
+) -> int:
+    """One more version that keeps these texts, leaves those out and knows these objections; returns its number."""
     number = DeltaTable(folder / "snapshot").version() + 1
     build_id = f"build-{number}"
     documents = [_document(post, text) for post, text in kept.items()]
     authors = [_member(post, build_id) for post in kept]
     _write(folder / "exclusions", EXCLUSIONS, [_exclusion(post, o, build_id) for post, o in out.items()], "append")
     _write(folder / "members", MEMBERS, authors, "append")
+    known = {} if said is None else said
+    _write(folder / "objections", REGISTER, [_objection(one, s, build_id) for one, s in known.items()], "append")
+    grounds = [_ground(account, one, build_id) for one, s in known.items() for account in s.accounts]
+    _write(folder / "grounds", GROUNDS, grounds, "append")
     _write(
         folder / "snapshot", SNAPSHOT, documents, "overwrite", json.dumps({"build_id": build_id, "intent": "0" * 64})
     )
@@ -96,6 +124,24 @@ def _exclusion(post: str, out: Out, build_id: str) -> dict[str, Any]:
     return said | why
 
 
+def _objection(objection_id: str, said: Said, build_id: str) -> dict[str, Any]:
+    found = "post" if said.post else "account" if said.accounts else None
+    row: dict[str, Any] = {
+        "objection_id": objection_id,
+        "kind": "object",
+        "status": "upheld",
+        "received_at": said.received_at,
+    }
+    row |= {"begin": said.received_at, "subject_type": found or "email_hash", "resolved_as": found, "bucket": 0}
+    row |= {"tried": [found or "email_hash"], "accounts": len(said.accounts), "account_ids": list(said.accounts)}
+    return row | {"post_id": said.post, "build_id": build_id}
+
+
+def _ground(account: str, objection_id: str, build_id: str) -> dict[str, Any]:
+    who = {"subject_kind": "account", "subject_id": account, "reason": "OBJECTED", "ground": "objection"}
+    return who | {"ground_id": objection_id, "platform": "facebook", "bucket": 0, "build_id": build_id}
+
+
 def statement(dataset: str, number: int, build_id: str, kept: int, out: dict[str, Out]) -> dict[str, Any]:
     first = Counter(reasons_in(mask_of(each.reasons))[0].name for each in out.values())
     wherever = Counter(reason.name for each in out.values() for reason in each.reasons)
@@ -109,6 +155,7 @@ def statement(dataset: str, number: int, build_id: str, kept: int, out: dict[str
             "cutoff": f"2026-11-{number:02d}T00:00:00Z", "now": f"2026-11-{number:02d}T01:00:00Z",
             "released_at": f"2026-11-{number:02d}T02:00:00Z",
             "policy": {"name": "uk-social", "digest": "a" * 64, "values": {
+                "honour_within_hours": "72",
                 "rules_off": [{"rule": "ACCOUNT_PRIVATE", "because": "the forum has no private accounts"}],
             }},
             "code": {"version": "0.1.0", "digest": "c" * 64},
@@ -134,6 +181,18 @@ HOSTILE_ID = "p'; DROP TABLE m; -- 100% \\ \x1b[31m"
 HOSTILE_TEXT = "a tram in Leeds \x1b]0;owned\x07\x1b[2J\u202e \u009b31m [bold]not bold[/bold]\nsecond line"
 
 
+def at(day: int, hour: int) -> datetime:
+    return datetime(2026, 11, day, hour, tzinfo=UTC)
+
+
+OBJECTIONS = {
+    "o-1": Said(at(2, 2), ("account of p1",)),
+    "o-2": Said(at(2, 14), ("account of p9",)),
+    HOSTILE_ID: Said(at(2, 14), ("account of p9",)),
+    "o-lost": Said(at(2, 20)),
+}
+
+
 def small_dataset(warehouse: Path) -> Path:
     """Six versions of `uk-social`: 1, 3 and 4 are builds, 2 is maintenance, 5 has no statement."""
     folder = warehouse / "uk-social"
@@ -149,11 +208,14 @@ def small_dataset(warehouse: Path) -> Path:
         folder,
         {"p2": "tea", "p4": "queue", "p5": "bus", "p6": "scone"},
         {"p1": Out((Reason.OBJECTED, Reason.DELETED)), HOSTILE_ID: Out((Reason.OBJECTED_LINKED,))},
+        said=OBJECTIONS,
     )
     build(
         folder,
         {"p4": "queue", "p5": "bus", "p7": "scone"},
         {"p2": Out(dup, "p5"), "p6": Out(dup, "p7"), "p1": Out((Reason.OBJECTED,))},
+        said=OBJECTIONS
+        | {"o-late": Said(at(1, 0) - timedelta(hours=4), post="p3"), "o-undated": Said(None, ("account of p1",))},
     )
     build(folder, {"p7": "scone"}, {}, sealed=False)
     return folder

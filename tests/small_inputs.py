@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any, cast
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
-from corpus.inputs import Inputs
+from corpus.inputs import Inputs, as_contract, conformed
 from corpus.request import BuildRequest
+from corpus.schemas import INPUTS
 from corpus.sources import Source, read_source
 from corpus.vectors import World, batches, complete_feeds, inputs_of, read_worlds
 from tests.vectors import VECTORS
@@ -45,6 +50,20 @@ def as_one(worlds: list[World]) -> World:
     """These worlds with one set of feeds for all of them."""
     rows = {table: [row for world in worlds for row in world.rows[table]] for table in worlds[0].rows}
     return replace(worlds[0], rows=rows | {"feeds": complete_feeds(rows, worlds[0].clock["now"])})
+
+
+def inputs_with(spark: SparkSession, **rows: list[dict[str, Any]] | DataFrame) -> Inputs:
+    """These rows of each table as the inputs of one build; a column that they do not have is null."""
+
+    def frame(table: str) -> DataFrame:
+        given = rows.get(table, [])
+        if isinstance(given, DataFrame):
+            return conformed(as_contract(given, table), table)
+        schema = to_arrow_schema(cast("StructType", StructType.fromDDL(INPUTS[table])), timezone="UTC")
+        return conformed(spark.createDataFrame(pa.Table.from_pylist(given, schema=schema)), table)
+
+    frames: dict[str, Any] = {table: frame(table) for table in INPUTS}
+    return Inputs(**frames)
 
 
 def source_of(folder: Path, tables: list[str], **top: str) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
+import shutil
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -115,6 +116,8 @@ def test_statistics_tell_nothing_about_a_person(made: Made) -> None:
         "snapshot": {"bucket", "platform", "surface", "created_on"},
         "exclusions": {"bucket"},
         "members": {"bucket"},
+        "grounds": {"bucket"},
+        "objections": {"bucket"},
     }
     for table, columns_allowed in allowed.items():
         for added in log_entries(made.folder / table, 1, "add"):
@@ -440,3 +443,37 @@ def test_a_source_without_notices_leaves_everybody_out_and_says_so(
     assert funnel["kept"] == "0"
     assert funnel["any"][Reason.NOTICE_NOT_DELIVERED.name] == funnel["posts"]
     assert any("NOTICE_NOT_DELIVERED has no data" in warning for warning in built.warnings)
+
+
+def test_the_grounds_name_what_decided(made: Made) -> None:
+    rows = rows_of(made.folder / "grounds")
+    found = {(row["subject_id"], row["reason"]): (row["ground"], row["ground_id"], row["platform"]) for row in rows}
+    assert (
+        found.items()
+        >= {
+            ("w006-a1", "OBJECTION_PENDING"): ("objection", "w006-o1", None),
+            ("w011-i1", "OBJECTED"): ("objection", "w011-o1", "instagram"),
+            ("w021-a1", "OBJECTED_LINKED"): ("objection", "w021-o1", None),
+            ("w021-b1", "OBJECTED"): ("objection", "w021-o1", None),
+            ("w090-p1", "THIRD_PARTY_REQUEST"): ("request", "w090-r1", None),
+        }.items()
+    )
+    assert {row["build_id"] for row in rows} == {made.built.build_id}
+
+
+def test_the_register_says_whom_each_objection_names(made: Made) -> None:
+    register = {row["objection_id"]: row for row in rows_of(made.folder / "objections")}
+    row = register["w011-o1"]
+    assert (row["resolved_as"], row["tried"], row["accounts"]) == ("person", ["person"], 2)
+    assert row["account_ids"] == ["w011-a1", "w011-i1"]
+    assert row["received_at"] == row["begin"] == at("2026-10-01T10:00:00+00:00")
+    assert (row["status"], row["kind"], row["post_id"]) == ("upheld", "object", None)
+
+
+def test_a_dataset_from_before_a_side_table_was_kept_gets_it(spark: SparkSession, made: Made, tmp_path: Path) -> None:
+    for name in snapshot.SIDE_TABLES:
+        if name != "grounds":
+            shutil.copytree(made.folder / name, tmp_path / name)
+    snapshot.create_side_tables(spark, tmp_path, made.request.policy)
+    assert rows_of(tmp_path / "grounds") == []
+    assert rows_of(tmp_path / "members") == rows_of(made.folder / "members")

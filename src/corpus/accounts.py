@@ -5,6 +5,8 @@ What only a post can decide travels with the account: `adult_from` and the `span
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -12,7 +14,7 @@ from corpus.inputs import Inputs
 from corpus.keys import repeated
 from corpus.local_time import Local, by_country, local_date, start_of_day
 from corpus.notices import notice_rules, with_notice
-from corpus.objections import accounts_objecting
+from corpus.objections import as_reach_of, reach_of_accounts, standing_objections
 from corpus.policy import Clock, Policy
 from corpus.reasons import Reason
 from corpus.rules import in_force
@@ -23,12 +25,29 @@ SENTINEL_BIRTHS = ("1900-01-01", "1970-01-01")
 OLDEST_YEARS = 120
 
 
-def judged_accounts(inputs: Inputs, standing: DataFrame, policy: Policy, clock: Clock) -> DataFrame:
+@dataclass(frozen=True)
+class People:
+    """The people plane of one build, settled: what objections keep out, whom they reach, and a verdict per account."""
+
+    standing: DataFrame
+    reach: DataFrame
+    accounts: DataFrame
+
+
+def judged_people(inputs: Inputs, policy: Policy, clock: Clock) -> People:
+    """All that the posts of a build need to know of people."""
+    standing = standing_objections(inputs, policy, clock).transform(settled)
+    reach = reach_of_accounts(standing, inputs).transform(settled)
+    return People(standing, reach, judged_accounts(inputs, reach, policy, clock).transform(settled))
+
+
+def judged_accounts(inputs: Inputs, reach: DataFrame, policy: Policy, clock: Clock) -> DataFrame:
     """One row per account that has a profile, an objection or a request.
 
-    Columns: account_id, account_reasons (bitmap of what holds for all its posts), spans, adult_from, is_private.
+    Columns: account_id, account_reasons (bitmap of what holds for all its posts), spans, adult_from, is_private, and
+    the notice_id that WINDOW_OPEN or NOTICE_SUPERSEDED is about.
     """
-    found = accounts_objecting(standing, inputs).transform(with_requests, inputs.requests).transform(settled)
+    found = reach.transform(as_reach_of, "account_id").transform(with_requests, inputs.requests).transform(settled)
     return (
         with_one_profile_each(inputs.profiles)
         .transform(with_age, policy, clock)
@@ -42,6 +61,7 @@ def judged_accounts(inputs: Inputs, standing: DataFrame, policy: Policy, clock: 
             "spans",
             "adult_from",
             "is_private",
+            "notice_id",
         )
     )
 
@@ -90,7 +110,8 @@ def with_profile_reasons(profiles: DataFrame, policy: Policy, clock: Clock) -> D
         .withColumn("account_reasons", F.when(F.col("is_conflict"), conflict).otherwise(flagged(rules)))
         .withColumn("is_private", ~F.col("is_conflict") & ~_held("visibility", "public", "visibility_since", clock))
         .withColumn("adult_from", F.when(F.col("adult_from") <= F.lit(clock.cutoff), F.col("adult_from")))
-        .select("account_id", "platforms", "account_reasons", "adult_from", "is_private")
+        .withColumn("notice_id", F.coalesce("told.notice_id", "told_by_older.notice_id"))
+        .select("account_id", "platforms", "account_reasons", "adult_from", "is_private", "notice_id")
     )
 
 
@@ -118,19 +139,20 @@ def profile_rules(policy: Policy, clock: Clock) -> dict[Reason, Column]:
 
 def with_requests(found: DataFrame, requests: DataFrame) -> DataFrame:
     """Adds the accounts that a request names: third-party requests and, by any other kind, erasure."""
-    third_party = F.coalesce(F.col("kind") == "third_party", F.lit(False))
-    asked = F.when(third_party, bitmap(Reason.THIRD_PARTY_REQUEST.mask)).otherwise(
-        bitmap(Reason.ERASURE_REQUESTED.mask)
-    )
-    by_account = (
-        requests.where(F.col("account_id").isNotNull()).groupBy("account_id").agg(F.bit_or(asked).alias("requested"))
-    )
+    named = requests.where(F.col("account_id").isNotNull())
+    by_account = named.groupBy("account_id").agg(F.bit_or(request_mask()).alias("requested"))
     # full: an account may object, ask, or both
     return found.join(by_account, on="account_id", how="full").select(
         "account_id",
         or_none(F.col("objection_reasons")).bitwiseOR(or_none(F.col("requested"))).alias("found_reasons"),
         F.col("spans").alias("found_spans"),
     )
+
+
+def request_mask() -> Column:
+    """The reason that a request on an account gives, as a bitmap."""
+    third_party = F.coalesce(F.col("kind") == "third_party", F.lit(False))
+    return F.when(third_party, bitmap(Reason.THIRD_PARTY_REQUEST.mask)).otherwise(bitmap(Reason.ERASURE_REQUESTED.mask))
 
 
 def with_reach(accounts: DataFrame, found: DataFrame) -> DataFrame:
@@ -150,6 +172,7 @@ def with_reach(accounts: DataFrame, found: DataFrame) -> DataFrame:
         F.transform("found_spans", everywhere_if_own).alias("spans"),
         "adult_from",
         "is_private",
+        "notice_id",
     )
 
 
@@ -162,10 +185,9 @@ def with_accounts_unprofiled(accounts: DataFrame, found: DataFrame, profiles: Da
         "account_id",
         F.col("found_reasons").bitwiseOR(missing).alias("account_reasons"),
         F.col("found_spans").alias("spans"),
-        F.lit(None).cast("timestamp").alias("adult_from"),
         F.lit(False).alias("is_private"),
     )
-    return accounts.unionByName(unprofiled)
+    return accounts.unionByName(unprofiled, allowMissingColumns=True)
 
 
 _FACTS = (

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from corpus import snapshot
+from corpus.accounts import judged_people
 from corpus.archive import write_archive
 from corpus.clearance import cleared, outcomes, require_fresh
 from corpus.errors import Conflict, DatasetError
@@ -25,6 +27,7 @@ from corpus.evidence.store import (
     write_document,
 )
 from corpus.funnel import funnel_of
+from corpus.grounds import as_grounds, as_register
 from corpus.keyed import key_id, make_key, read_key
 from corpus.mapping import reading
 from corpus.pipeline import judge
@@ -134,17 +137,23 @@ def _make_version(
         clearance = cleared(spark, request, inputs, pins)
         facts = clearance.facts
     key, bits = dataset_key(spark, request, pins["profiles"].rows)
+    snapshot.create_side_tables(spark, folder, policy)
     snapshot.with_longer_retention(spark, folder, policy)
     base = snapshot.newest_version(spark, folder)
     with step("judging every post"), reading(f"An input of {request.source.name}"):
-        verdicts = judge(inputs, policy, clock).persist()
+        people = judged_people(inputs, policy, clock)
+        verdicts = judge(inputs, policy, clock, people).persist()
         funnel = funnel_of(verdicts)
         gates = outcomes(request, clearance, funnel)
-    with step("writing the exclusions and members"):
-        exclusions = snapshot.as_exclusions(verdicts, key, bits, spark)
-        snapshot.write_side_table(exclusions, folder, "exclusions", build_id, "post_id")
-        members = snapshot.as_members(verdicts, key, bits, spark)
-        snapshot.write_side_table(members, folder, "members", build_id, "doc_id")
+    with step("writing the side tables"):
+        keyed = (key, bits, spark)
+        grounds = as_grounds(inputs, people, policy).transform(snapshot.with_bucket, F.col("subject_id"), *keyed)
+        named = F.get("account_ids", F.lit(0))
+        register = as_register(inputs, clearance.resolved).transform(snapshot.with_bucket, named, *keyed)
+        snapshot.write_side_table(snapshot.as_exclusions(verdicts, *keyed), folder, "exclusions", build_id, "post_id")
+        snapshot.write_side_table(snapshot.as_members(verdicts, *keyed), folder, "members", build_id, "doc_id")
+        snapshot.write_side_table(grounds, folder, "grounds", build_id, "subject_id")
+        snapshot.write_side_table(register, folder, "objections", build_id, "objection_id")
         if request.source.archive == "people":
             write_archive(inputs, folder, build_id, policy)
     documents = snapshot.as_documents(verdicts, key, bits, spark)
@@ -160,10 +169,7 @@ def _make_version(
         "source": texts(request.source.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
         "inputs": [_input(p) for p in pins.values()],
         "gates": texts(gates),
-        "accepted": {
-            "anomalies": [each.model_dump() for each in request.accepted_anomalies],
-            "objections": [each.model_dump() for each in request.accepted_objections],
-        },
+        "accepted": _accepted(request),
         "without_data": [reason.name for reason in without_data(inputs, policy)],
         "funnel": texts(funnel),
         "snapshot": {"rows": str(funnel["kept"]), "digest": digest, "bucket_bits": str(bits)},
@@ -208,6 +214,11 @@ def _identity(request: BuildRequest, pins: dict[str, Pin]) -> dict[str, Any]:
         "policy_digest": request.policy.digest,
         "pinned": {name: [p.table_id, str(p.version)] for name, p in pins.items()},
     }
+
+
+def _accepted(request: BuildRequest) -> dict[str, Any]:
+    accepted = {"anomalies": request.accepted_anomalies, "objections": request.accepted_objections}
+    return {kind: [each.model_dump() for each in some] for kind, some in accepted.items()}
 
 
 def _input(pinned: Pin) -> dict[str, Any]:

@@ -1,59 +1,83 @@
 """Objections: from the events to the accounts and posts they reach, and for which platforms and times.
 
-A *span* is where an objection holds: struct<platform, since, until, mask>; what is null in it has no bound.
+A row of *reach* is where an objection holds: `platform`, `since`, `until` (null in one of them has no bound), the
+`mask` of the reason that it gives, and which one it is: `objection_id`, with its `begin`.
 """
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from corpus.inputs import Inputs
 from corpus.policy import Clock, Policy
 from corpus.reasons import Reason
+from corpus.resolution import SUBJECT_TYPES, is_withdrawal, names_of, with_lookups
+from corpus.staging import settled
 from corpus.verdicts import bitmap, or_none
 
-SUBJECT_TYPES = ("account", "person", "email_hash", "post")
+MOST_SPANS = 100
+"""So many times apart are told from one another for one subject, group or account, on one platform for one reason."""
+
+MOST_OWN = 6
+"""An account is named by so many subjects: its id, person and address, each under its own type or an unknown one."""
+
+_REACH = ("platform", "mask", "since", "until", "begin", "objection_id")
 _NO_TIME = "CAST(NULL AS TIMESTAMP)"
-
-
-def accounts_objecting(standing: DataFrame, inputs: Inputs) -> DataFrame:
-    """One row per account that an objection reaches: `objection_reasons` everywhere and always, `spans` elsewhere."""
-    named = _named_accounts(standing, inputs.profiles)
-    reached = named.unionByName(_linked_accounts(named, inputs.links)).unionByName(
-        _same_person_accounts(named, inputs.profiles)
-    )
-    return reached.transform(_nearest_reach).transform(as_reach_of, "account_id")
-
-
-def posts_objected(standing: DataFrame) -> DataFrame:
-    """One row per post that an objection names: `objection_reasons` and `spans`, as for accounts."""
-    this_post = bitmap(Reason.POST_OBJECTED.mask)
-    return (
-        standing
-        .where(_may_name("post"))
-        .withColumn("spans", _with_mask(F.col("spans"), this_post))
-        .withColumnRenamed("subject_id", "post_id")
-        .where(F.col("post_id").isNotNull())
-        .transform(as_reach_of, "post_id")
-    )
+_NO_END = "timestamp_micros(9223372036854775807)"
 
 
 def standing_objections(inputs: Inputs, policy: Policy, clock: Clock) -> DataFrame:
-    """One row per objection for the policy's purpose that still keeps anything out, with its beginning and spans."""
-    is_withdrawal = F.coalesce(F.col("kind") == "withdraw", F.lit(False))
+    """The reach of every subject that an objection for the policy's purpose names and still keeps out."""
     counts = F.coalesce(F.col("purpose") == policy.purpose, F.lit(True)) & ~_is_overruled(policy)
+    known = F.col("subject_type").isin(*SUBJECT_TYPES)
     return (
         inputs.objections
-        .where(~is_withdrawal & counts)
+        .where(~is_withdrawal() & counts & F.col("subject_id").isNotNull())
+        .withColumn("subject_type", F.when(known, F.col("subject_type")).otherwise("any"))
         .withColumn("begin", F.least("effective_at", "received_at"))
         # one row in, one row out: withdrawals are grouped by what they withdraw
-        .join(_withdrawals(inputs.objections.where(is_withdrawal)), on="objection_id", how="left")
+        .join(_withdrawals(inputs.objections.where(is_withdrawal())), on="objection_id", how="left")
         .withColumn("withdrawn_at", F.expr("IF(begin IS NULL OR withdrawn_at > begin, withdrawn_at, NULL)"))
-        .withColumn("spans", _spans(policy, clock))
-        .where(F.size("spans") > 0)
-        .select("objection_id", "subject_type", "subject_id", "begin", "spans")
+        .withColumn("span", F.explode(_spans(policy, clock)))
+        .groupBy("subject_type", "subject_id", "platform", "span")
+        .agg(F.min(F.struct("begin", "objection_id")).alias("first"))
+        .select("subject_type", "subject_id", "platform", "span.*", "first.*")
+        .transform(without_covered, "subject_type", "subject_id")
     )
+
+
+def reach_of_accounts(standing: DataFrame, inputs: Inputs) -> DataFrame:
+    """The reach of every account that an objection names, or reaches through a link or as the same person's."""
+    named = _named_accounts(standing, inputs.profiles).transform(settled)
+    related = _related_accounts(named, _memberships(inputs))
+    return named.drop("subject_type", "subject_id").unionByName(related).transform(without_covered, "account_id")
+
+
+def reach_of_posts(standing: DataFrame) -> DataFrame:
+    """The reach of every post that an objection names by its id."""
+    return (
+        standing
+        .transform(with_lookups)
+        .where(F.col("lookup") == "post")
+        .select(F.col("key").alias("post_id"), *_REACH)
+        .withColumn("mask", bitmap(Reason.POST_OBJECTED.mask))
+        .transform(without_covered, "post_id")
+    )
+
+
+def as_reach_of(reach: DataFrame, key: str) -> DataFrame:
+    """One row per account (or post): `objection_reasons` that hold everywhere and always, `spans` for the others."""
+    span = F.struct("platform", "since", "until", "mask")
+    return reach.groupBy(key).agg(
+        or_none(F.bit_or(F.when(~is_bounded(), F.col("mask")))).alias("objection_reasons"),
+        F.collect_set(F.when(is_bounded(), span)).alias("spans"),
+    )
+
+
+def is_bounded() -> Column:
+    """Whether reach is for some platform or time only."""
+    return F.col("platform").isNotNull() | F.col("since").isNotNull() | F.col("until").isNotNull()
 
 
 def spans_holding(spans: Column, platform: Column, created_at: Column) -> Column:
@@ -73,18 +97,29 @@ def spans_holding(spans: Column, platform: Column, created_at: Column) -> Column
     return or_none(held)
 
 
-def as_reach_of(objections: DataFrame, key: str) -> DataFrame:
-    """One row per account (or post): the masks of unbounded spans as one bitmap, the bounded ones as an array."""
-    span = F.col("span")
-    bounded = F.coalesce(span["platform"].isNotNull() | span["since"].isNotNull() | span["until"].isNotNull())
+def without_covered(reach: DataFrame, *keys: str) -> DataFrame:
+    """Drops, per key, platform and reason, what lies inside a time that began no later: it keeps nothing more out.
+
+    Of more than 100 that remain, one is made that covers them all: it keeps out more than was asked for, never less.
+    """
+    same = Window.partitionBy(*keys, "platform", "mask")
+    in_order = same.orderBy("begin", F.col("until").desc_nulls_first(), "objection_id")
+    before = in_order.rowsBetween(Window.unboundedPreceding, -1)
+    whole = same.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    end = F.coalesce("until", F.expr(_NO_END))
+    few = F.count("*").over(whole) <= MOST_SPANS
     return (
-        objections
-        .select(key, F.explode("spans").alias("span"))
-        .groupBy(key)
+        reach
+        .withColumn("is_new", F.coalesce(end > F.max(end).over(before), F.lit(True)))
+        .where("is_new")
+        .withColumn("own", F.when(few, F.struct("begin", "until", "objection_id")))
+        .groupBy(*keys, "platform", "mask", "own")
         .agg(
-            or_none(F.bit_or(F.when(~bounded, span["mask"]))).alias("objection_reasons"),
-            F.collect_set(F.when(bounded, span)).alias("spans"),
+            F.min(F.struct("since")).alias("from"),
+            F.max(end).alias("until"),
+            F.min(F.struct("begin", "objection_id")).alias("first"),
         )
+        .select(*keys, "platform", "mask", "from.since", F.nullif("until", F.expr(_NO_END)).alias("until"), "first.*")
     )
 
 
@@ -134,72 +169,54 @@ def _standing_mask() -> Column:
 
 
 def _span(since: Column, until: Column, mask: Column) -> Column:
-    return F.struct(F.col("platform"), since.alias("since"), until.alias("until"), mask.alias("mask"))
+    return F.struct(since.alias("since"), until.alias("until"), mask.alias("mask"))
 
 
-def _with_mask(spans: Column, mask: Column) -> Column:
-    return F.transform(spans, lambda span: span.withField("mask", mask))
+def _named_accounts(standing: DataFrame, profiles: DataFrame) -> DataFrame:
+    """The reach of every account that a subject names itself, with a profile or without; a row for each subject."""
+    subjects = standing.transform(with_lookups)
+    by_id = subjects.where(F.col("lookup") == "account").withColumn("account_id", F.col("key"))
+    # a row per account of the person, or of the address
+    by_name = subjects.join(names_of(profiles, "person", "email_hash"), on=["lookup", "key"], how="inner")
+    return by_id.unionByName(by_name).select("account_id", "subject_type", "subject_id", *_REACH)
 
 
-def _may_name(subject_type: str) -> Column:
-    """Whether the subject is of this type; an unknown type may be any."""
-    known = F.coalesce(F.col("subject_type").isin(*SUBJECT_TYPES), F.lit(False))
-    return ~known | F.coalesce(F.col("subject_type") == subject_type, F.lit(False))
-
-
-def _named_accounts(objections: DataFrame, profiles: DataFrame) -> DataFrame:
-    """One row per objection and account that it names itself, with a profile or without."""
-    persons = profiles.select("account_id", F.col("person_id").alias("subject_id"))
-    addresses = profiles.select("account_id", F.col("email_hash").alias("subject_id"))
-    by_account = objections.where(_may_name("account")).withColumn("account_id", F.col("subject_id"))
-    by_person = objections.where(_may_name("person")).join(persons, on="subject_id", how="inner")
-    by_address = (
-        objections
-        .where(_may_name("email_hash"))
-        .withColumn("subject_id", F.lower("subject_id"))
-        .join(addresses, on="subject_id", how="inner")
+def _memberships(inputs: Inputs) -> DataFrame:
+    """One row per account and group that an objection spreads through, with the reason that it then gives."""
+    linked, same_person = bitmap(Reason.OBJECTED_LINKED.mask), bitmap(Reason.OBJECTED_SAME_PERSON.mask)
+    links = inputs.links.select("account_id", F.col("link_group_id").alias("group_id"), "unlinked_at")
+    persons = inputs.profiles.select(
+        "account_id", F.col("person_id").alias("group_id"), F.expr(_NO_TIME).alias("unlinked_at")
     )
-    named = by_account.unionByName(by_person).unionByName(by_address).where(F.col("account_id").isNotNull())
-    return named.select("objection_id", "begin", "spans", "account_id", F.lit(0).alias("reach"))
+    return links.withColumn("mask", linked).unionByName(persons.withColumn("mask", same_person))
 
 
-def _linked_accounts(named: DataFrame, links: DataFrame) -> DataFrame:
-    """One row per objection and account in a link group with an objecting one, both there at or after its beginning."""
+def _related_accounts(named: DataFrame, members: DataFrame) -> DataFrame:
+    """The reach of every account in a group with one that is named, both there at or after the objection's beginning.
+
+    A group's reach is settled before its members are looked at. Where it ends, it does not matter whose it was: within
+    the same time its own account is OBJECTED, which ranks higher. Where it lasts, the earliest decides that does not
+    name the member itself: one of the few earliest by different subjects.
+    """
     lasting = F.coalesce(F.col("unlinked_at") >= F.col("begin"), F.lit(True))
+    lasts = F.col("until").isNull()
+    by_subject = [F.when(lasts, F.col(name)).alias(name) for name in ("subject_type", "subject_id")]
+    earliest = Window.partitionBy("mask", "group_id", "platform", lasts).orderBy("begin", "objection_id")
     groups = (
         named
-        .join(links, on="account_id", how="inner")
+        .drop("mask")
+        .join(members, on="account_id", how="inner")  # a row per group of the named account
         .where(lasting)
-        .select(*named.drop("account_id").columns, "link_group_id")
+        .select("group_id", *by_subject, *_REACH)
+        .transform(without_covered, "group_id", "subject_type", "subject_id")
+        .withColumn("n", F.row_number().over(earliest.rowsBetween(Window.unboundedPreceding, Window.currentRow)))
+        .where(~lasts | (F.col("n") <= MOST_OWN + 1))
     )
-    members = groups.join(links, on="link_group_id", how="inner").where(lasting)
-    return members.transform(_reached_as, Reason.OBJECTED_LINKED, 1)
-
-
-def _same_person_accounts(named: DataFrame, profiles: DataFrame) -> DataFrame:
-    """One row per objection and account of the same person as an objecting one."""
-    persons = profiles.where(F.col("person_id").isNotNull()).select("account_id", "person_id")
-    objectors = named.join(persons, on="account_id", how="inner").drop("account_id").distinct()
-    accounts = objectors.join(persons, on="person_id", how="inner")
-    return accounts.transform(_reached_as, Reason.OBJECTED_SAME_PERSON, 2)
-
-
-def _reached_as(reached: DataFrame, reason: Reason, reach: int) -> DataFrame:
-    return reached.select(
-        "objection_id",
-        "begin",
-        _with_mask(F.col("spans"), bitmap(reason.mask)).alias("spans"),
-        "account_id",
-        F.lit(reach).alias("reach"),
-    )
-
-
-def _nearest_reach(reached: DataFrame) -> DataFrame:
-    """Each objection reaches an account once, the nearest way: named, linked, same person."""
+    own = named.select("account_id", "subject_type", "subject_id").distinct()
     return (
-        reached
-        .groupBy("objection_id", "begin", "account_id", "reach")
-        .agg(F.flatten(F.collect_set("spans")).alias("spans"))
-        .groupBy("objection_id", "begin", "account_id")
-        .agg(F.min_by("spans", "reach").alias("spans"))
+        groups
+        .join(members, on=["mask", "group_id"], how="inner")  # a row per member and row of its group's reach
+        .where(lasting)
+        .join(own, on=["account_id", "subject_type", "subject_id"], how="left_anti")
+        .select("account_id", *_REACH)
     )

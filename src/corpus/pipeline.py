@@ -5,34 +5,31 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from corpus.accounts import judged_accounts
+from corpus.accounts import People, judged_people
 from corpus.alike import likeness_of
 from corpus.copies import with_objector_copies
 from corpus.duplicates import with_duplicates
 from corpus.inputs import Inputs
-from corpus.objections import standing_objections
 from corpus.policy import Clock, Policy
 from corpus.posts import with_author, with_fingerprint, with_post_reasons
 from corpus.reasons import Reason
 from corpus.references import with_people_reasons, with_reshare_reasons
-from corpus.staging import settled
 from corpus.verdicts import has_any
 
 
-def judge(inputs: Inputs, policy: Policy, clock: Clock) -> DataFrame:
+def judge(inputs: Inputs, policy: Policy, clock: Clock, people: People | None = None) -> DataFrame:
     """One row per post_id with its verdict: `reasons` is 0 for a post that is in, and names every reason otherwise.
 
     Columns: post_id, account_id, coauthor_ids, platform, surface, text, lang, created_at, reasons, kept_instead,
     similarity, copies. The frame is lazy but for what it persists: the posts before the rules that look at other posts.
     """
-    standing = standing_objections(inputs, policy, clock).transform(settled)
-    accounts = judged_accounts(inputs, standing, policy, clock).transform(settled)
+    people = people or judged_people(inputs, policy, clock)
     posts = (
         inputs.posts
         .transform(with_fingerprint)
-        .transform(with_author, accounts)
-        .transform(with_post_reasons, inputs, standing, policy, clock)
-        .transform(with_people_reasons, accounts, policy)
+        .transform(with_author, people.accounts)
+        .transform(with_post_reasons, inputs, people.standing, policy, clock)
+        .transform(with_people_reasons, people.accounts, policy)
         .persist()
         .transform(with_reshare_reasons, policy)
     )

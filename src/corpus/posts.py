@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from corpus.inputs import Inputs
 from corpus.keys import repeated
-from corpus.objections import posts_objected, spans_holding
+from corpus.objections import as_reach_of, reach_of_posts, spans_holding
 from corpus.policy import Clock, Policy
 from corpus.reasons import Reason, mask_of
 from corpus.rules import in_force, without_data
@@ -31,7 +31,7 @@ def with_author(posts: DataFrame, accounts: DataFrame) -> DataFrame:
         posts
         .join(accounts, on="account_id", how="left")
         .withColumn("reasons", account_reasons(F.col("platform"), F.col("created_at")))
-        .drop("account_reasons", "spans", "adult_from")
+        .drop("account_reasons", "spans", "adult_from", "notice_id")
     )
 
 
@@ -74,9 +74,10 @@ def said_about_posts(inputs: Inputs, standing: DataFrame) -> DataFrame:
     conflicts = repeated(inputs.posts, "post_id").select(
         "post_id", bitmap(Reason.POST_CONFLICT.mask).alias("said_reasons")
     )
-    objected = posts_objected(standing).withColumnRenamed("objection_reasons", "said_reasons")
+    objected = reach_of_posts(standing).transform(as_reach_of, "post_id")
     return (
         objected
+        .withColumnRenamed("objection_reasons", "said_reasons")
         .unionByName(requested.unionByName(conflicts), allowMissingColumns=True)
         .where(F.col("post_id").isNotNull())
         .groupBy("post_id")

@@ -63,6 +63,7 @@ class Verdict:
     similarity: float | None = None
     doc_id: str | None = None
     document: Row | None = None
+    grounds: list[Row] = field(default_factory=list)
 
 
 def show(warehouse: Path, dataset: str, number: int | None) -> Version:
@@ -148,7 +149,8 @@ def why(warehouse: Path, dataset: str, number: int | None, post_id: str) -> list
     if number is None or verdicts[0].place == "unknown":
         others = [version for version in reversed(known) if version.build_id and version != asked]
         verdicts = _verdicts(folder, [asked, *others], post_id)
-    return [_with_document(folder, asked, verdicts[0]), *verdicts[1:]]
+    first = _with_grounds(folder, asked, _with_document(folder, asked, verdicts[0]))
+    return [first, *verdicts[1:]]
 
 
 def _verdicts(folder: Path, judged_by: list[Version], post_id: str) -> list[Verdict]:
@@ -184,3 +186,15 @@ def _with_document(folder: Path, version: Version, verdict: Verdict) -> Verdict:
     if not rows:
         raise DatasetError(f"{version.name} has no document {verdict.doc_id}, though members/ names it.")
     return replace(verdict, document=rows[0])
+
+
+def _with_grounds(folder: Path, version: Version, verdict: Verdict) -> Verdict:
+    """The verdict with the objections, notices and requests that gave its reasons; none in an older dataset."""
+    if verdict.place != "out" or not (folder / "grounds").is_dir():
+        return verdict
+    found = select(opened(folder, g="grounds", x="exclusions"), folder.name, f"""
+        SELECT g.reason, g.ground, g.ground_id, g.platform, g.since, g.until FROM g JOIN x ON x.build_id = g.build_id
+        WHERE g.build_id = {literal(version.build_id)} AND x.post_id = {literal(verdict.post_id)}
+            AND g.subject_id = CASE WHEN g.subject_kind = 'post' THEN x.post_id ELSE x.account_id END
+        ORDER BY g.since NULLS FIRST, g.ground_id""")  # fmt: skip
+    return replace(verdict, grounds=[row for row in found if row["reason"] in verdict.reasons])

@@ -77,6 +77,11 @@ SNAPSHOT = """doc_id STRING, text STRING, platform STRING, surface STRING, lang 
 EXCLUSIONS = """post_id STRING, account_id STRING, reasons BIGINT, primary_reason STRING,
         kept_instead STRING, similarity DOUBLE,
     bucket INT, build_id STRING"""
+GROUNDS = """subject_kind STRING, subject_id STRING, reason STRING, ground STRING, ground_id STRING, platform STRING,
+    since TIMESTAMP, until TIMESTAMP, bucket INT, build_id STRING"""
+REGISTER = """objection_id STRING, kind STRING, status STRING, subject_type STRING, received_at TIMESTAMP,
+    begin TIMESTAMP, resolved_as STRING, tried ARRAY<STRING>, accounts BIGINT, account_ids ARRAY<STRING>,
+    post_id STRING, bucket INT, build_id STRING"""
 MEMBERS = "doc_id STRING, post_id STRING, account_id STRING, role STRING, bucket INT, build_id STRING"
 
 

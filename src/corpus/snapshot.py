@@ -17,9 +17,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from corpus.errors import Conflict, EnvironmentFault
-from corpus.keyed import keyed, with_key
+from corpus.keyed import keyed, with_key, without_key
 from corpus.policy import Policy
-from corpus.schemas import EXCLUSIONS, MEMBERS, SNAPSHOT, columns
+from corpus.schemas import EXCLUSIONS, GROUNDS, MEMBERS, REGISTER, SNAPSHOT, columns
 from corpus.verdicts import primary_reason
 
 DOC_ID_DIGITS = 32
@@ -28,8 +28,8 @@ MAX_BUCKET_BITS = 4 * BUCKET_DIGITS
 AUTHORS_PER_BUCKET = 1000
 """So many at least, where there are so many: a bucket must not tell one author's documents from another's."""
 
-SIDE_TABLES = {"exclusions": EXCLUSIONS, "members": MEMBERS}
-STATISTICS = {"snapshot": "bucket,platform,surface,created_on", "exclusions": "bucket", "members": "bucket"}
+SIDE_TABLES = {"exclusions": EXCLUSIONS, "members": MEMBERS, "grounds": GROUNDS, "objections": REGISTER}
+STATISTICS = {"snapshot": "bucket,platform,surface,created_on"} | dict.fromkeys(SIDE_TABLES, "bucket")
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,7 @@ def create_tables(spark: SparkSession, dataset: Path, policy: Policy, key_id: st
     """Makes the dataset's tables, empty; the snapshot last, since it is what makes the dataset exist."""
     own = {"corpus.bucketBits": str(bucket_bits), "corpus.keyId": key_id}
     try:
-        for name, ddl in SIDE_TABLES.items():
-            _create(
-                spark,
-                dataset / name,
-                f"({ddl}) USING delta PARTITIONED BY (build_id)",
-                properties(STATISTICS[name], policy),
-            )
+        create_side_tables(spark, dataset, policy)
         _create(
             spark, dataset / "snapshot", f"({SNAPSHOT}) USING delta", properties(STATISTICS["snapshot"], policy) | own
         )
@@ -77,6 +71,14 @@ def create_tables(spark: SparkSession, dataset: Path, policy: Policy, key_id: st
         if "mkdirs failed" in str(cannot).lower() or "permission denied" in str(cannot).lower():
             raise EnvironmentFault(f"The warehouse folder {dataset.parent} cannot be written.") from None
         raise
+
+
+def create_side_tables(spark: SparkSession, dataset: Path, policy: Policy) -> None:
+    """Makes, empty, the side tables that are not there: all of them, or those that an older dataset does not have."""
+    for name, ddl in SIDE_TABLES.items():
+        if not DeltaTable.isDeltaTable(spark, str(dataset / name)):
+            shape = f"({ddl}) USING delta PARTITIONED BY (build_id)"
+            _create(spark, dataset / name, shape, properties(STATISTICS[name], policy))
 
 
 def property_of(spark: SparkSession, dataset: Path, name: str) -> str:
@@ -153,6 +155,11 @@ def as_members(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) 
             _bucket(F.col("person.account_id"), bits).alias("bucket"),
         )
     )
+
+
+def with_bucket(rows: DataFrame, name: Column, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
+    """Adds the `bucket` of the account or post of this name."""
+    return rows.transform(with_key, key, spark).withColumn("bucket", _bucket(name, bits)).transform(without_key)
 
 
 def write_side_table(rows: DataFrame, dataset: Path, name: str, build_id: str, sort_by: str) -> None:
@@ -233,7 +240,7 @@ def row_digest(documents: DataFrame) -> str:
 
 def ids_judged(spark: SparkSession, dataset: Path) -> DataFrame:
     """The accounts and posts that builds of this dataset have judged, as `id`; repeated."""
-    tables = (spark.read.format("delta").load(str(dataset / name)) for name in SIDE_TABLES)
+    tables = (spark.read.format("delta").load(str(dataset / name)) for name in ("exclusions", "members"))
     ids = (table.select(F.explode(F.array("account_id", "post_id")).alias("id")) for table in tables)
     return reduce(DataFrame.unionAll, ids)
 

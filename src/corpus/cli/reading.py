@@ -74,3 +74,34 @@ def why(
 
     found = query.why(warehouse, *parse_reference(version), post_id)
     render.as_json(found) if json else render.why(found)
+
+
+@app.command()
+def objections(
+    version: Annotated[str, typer.Argument(metavar="DATASET[@N]")],
+    warehouse: Warehouse = HERE,
+    most: Annotated[int, typer.Option(min=1, help="How many late or unresolved ones to name.")] = 20,
+    json: Json = False,
+) -> None:
+    """How soon objections were honoured, which were late, and which found nobody.
+
+    Example: corpus objections uk-social
+    """
+    from corpus import receipts, render
+    from corpus.versions import parse_reference
+
+    found = receipts.objections(warehouse, *parse_reference(version), most=most)
+    render.as_json(found) if json else receipts.tell_objections(found)
+
+
+@app.command()
+def receipt(dataset: str, objection_id: str, warehouse: Warehouse = HERE, json: Json = False) -> None:
+    """What a person gets who objected: whom it reached, since when it is honoured, which versions held their posts.
+
+    Example: corpus receipt uk-social o-1234
+    """
+    from corpus import receipts, render
+    from corpus.versions import parse_name
+
+    found = receipts.receipt(warehouse, parse_name(dataset), objection_id)
+    render.as_json(found) if json else receipts.tell_receipt(found)
