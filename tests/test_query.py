@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from corpus.errors import ConfigError, CorpusError, DatasetError
 from corpus.query import diff, show, why
+from corpus.render import differences
 from corpus.versions import literal, opened, parse_reference, parse_span, select, versions
 from tests.small_dataset import HOSTILE_ID, HOSTILE_TEXT, doc_id, small_dataset
 
@@ -118,6 +121,25 @@ def test_a_post_that_is_in_comes_with_its_document(warehouse: Path) -> None:
     asked = why(warehouse, "uk-social", 1, HOSTILE_ID)[0]
     assert asked.document is not None
     assert (asked.doc_id, asked.document["text"]) == (doc_id(HOSTILE_ID), HOSTILE_TEXT)
+
+
+@pytest.mark.parametrize("column", ["post_id", "id"])
+def test_a_duplicate_comes_with_both_texts_where_its_input_still_has_its_own(own_warehouse: Path, column: str) -> None:
+    inputs, statement = own_warehouse / "posts", own_warehouse / "uk-social/evidence/statements" / f"{1:020d}.json"
+    write_deltalake(inputs, pa.table({column: ["p4", "p9"], "text": ["a queue", "tea"]}))
+    said = json.loads(statement.read_text())
+    said["predicate"]["inputs"] = [{"table": "posts", "location": f"file:{inputs}", "version": "0"}]
+    statement.write_text(json.dumps(said))
+    found = why(own_warehouse, "uk-social", 1, "p4")[0]
+    assert (found.kept_instead, found.texts) == ("p3", ("a queue", "queue") if column == "post_id" else None)
+
+
+def test_two_texts_stand_side_by_side_with_what_differs_marked() -> None:
+    assert differences("rain in Leeds", "Rain in Leeds today") == [
+        ("≠", "rain", "Rain"),
+        ("", "in Leeds", "in Leeds"),
+        ("≠", "", "today"),
+    ]
 
 
 def test_without_a_number_the_newest_version_answers_and_the_history_follows(warehouse: Path) -> None:

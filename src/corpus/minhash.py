@@ -6,7 +6,7 @@ Everything here depends on the texts and the policy's seed alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from math import ceil, log
 
 import numpy as np
@@ -25,6 +25,8 @@ ELIGIBLE, OBJECTOR = 1, 2
 """What a text is, as two bits: an eligible post's, an objector's."""
 FULL = 32
 """In a bucket of more texts than this not every pair is proposed."""
+LONG_WORD = 64
+"""In bytes."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _KEPT_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)
@@ -185,16 +187,18 @@ def _mixed(values: Hashes) -> Hashes:
 
 
 def _word_hashes(data: npt.NDArray[np.uint8], starts: Numbers, ends: Numbers) -> Hashes:
-    """A hash of each word, from eight of its bytes at a time."""
+    """A hash of each word: eight bytes of all words at a time, and long ones one by one."""
     padded = np.append(data, np.zeros(8, np.uint8))
     eights = np.ndarray(len(data) + 1, np.dtype("<u8"), padded.data, strides=(1,))
-    hashes = (ends - starts).astype(np.uint64)
-    rest = np.arange(len(starts))
-    while len(rest):
-        kept = eights[starts[rest]] & _KEPT_BYTES[np.minimum(ends[rest] - starts[rest], 8)]
+    sizes = ends - starts
+    hashes = sizes.astype(np.uint64)
+    for done in range(0, min(sizes.max(), LONG_WORD), 8):
+        rest = np.flatnonzero((sizes > done) & (sizes <= LONG_WORD))
+        kept = eights[starts[rest] + done] & _KEPT_BYTES[np.minimum(sizes[rest] - done, 8)]
         hashes[rest] = _mixed(hashes[rest] * _ODD + kept)
-        starts = starts + 8
-        rest = rest[starts[rest] < ends[rest]]
+    for at in np.flatnonzero(sizes > LONG_WORD):
+        word = data[starts[at] : ends[at]].tobytes()
+        hashes[at] = int.from_bytes(blake2b(word, digest_size=8).digest(), "big")
     return hashes
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from corpus.errors import DatasetError
 from corpus.reasons import Reason, reasons_in
-from corpus.versions import Row, Version, build_at, literal, newest, opened, select, versions
+from corpus.versions import Row, Version, build_at, input_table, literal, newest, opened, select, versions
 
 # ruff: noqa: S608 (whatever comes from outside stands in the SQL as a literal)
 
@@ -64,6 +64,8 @@ class Verdict:
     doc_id: str | None = None
     document: Row | None = None
     grounds: list[Row] = field(default_factory=list)
+    texts: tuple[str, str] | None = None
+    """Of a duplicate: its own, as its input still has it, and that of the post kept instead."""
 
 
 def show(warehouse: Path, dataset: str, number: int | None) -> Version:
@@ -150,7 +152,7 @@ def why(warehouse: Path, dataset: str, number: int | None, post_id: str) -> list
         others = [version for version in reversed(known) if version.build_id and version != asked]
         verdicts = _verdicts(folder, [asked, *others], post_id)
     first = _with_grounds(folder, asked, _with_document(folder, asked, verdicts[0]))
-    return [first, *verdicts[1:]]
+    return [_with_texts(folder, asked, first), *verdicts[1:]]
 
 
 def _verdicts(folder: Path, judged_by: list[Version], post_id: str) -> list[Verdict]:
@@ -198,3 +200,30 @@ def _with_grounds(folder: Path, version: Version, verdict: Verdict) -> Verdict:
             AND g.subject_id = CASE WHEN g.subject_kind = 'post' THEN x.post_id ELSE x.account_id END
         ORDER BY g.since NULLS FIRST, g.ground_id""")  # fmt: skip
     return replace(verdict, grounds=[row for row in found if row["reason"] in verdict.reasons])
+
+
+def _with_texts(folder: Path, version: Version, verdict: Verdict) -> Verdict:
+    """The verdict with both texts, if the post is a duplicate and its input opens at the version that was read."""
+    if verdict.kept_instead is None:
+        return verdict
+    tables = opened(folder, m="members", s=("snapshot", version.number))
+    kept = select(
+        tables,
+        folder.name,
+        f"""SELECT s.text FROM s JOIN m ON m.doc_id = s.doc_id WHERE m.role = 'author'
+            AND m.build_id = {literal(version.build_id)} AND m.post_id = {literal(verdict.kept_instead)}""",
+    )
+    pins = [pin for pin in version.predicate.get("inputs", []) if pin["table"] == "posts"]
+    own = [row for pin in pins for row in _rows_of_post(pin, verdict.post_id)]
+    return replace(verdict, texts=(own[0]["text"], kept[0]["text"])) if own and kept else verdict
+
+
+def _rows_of_post(pin: Row, post_id: str) -> list[Row]:
+    """What an input says of a post; nothing where it does not open, or has other columns than the contract's."""
+    try:
+        table = input_table(pin["location"], int(pin["version"]))
+        return select(
+            table, pin["table"], f"SELECT text FROM p WHERE post_id = {literal(post_id)} AND text IS NOT NULL"
+        )
+    except DatasetError:
+        return []

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
+from difflib import SequenceMatcher
 from itertools import pairwise
 from textwrap import shorten
 from typing import Any
@@ -17,6 +18,9 @@ from corpus.query import Change, Diff, Verdict, meaning
 from corpus.versions import Version
 
 # ruff: noqa: PLC0415 (rich is loaded only where there is a terminal)
+
+WORDS_SHOWN = 400
+"""Of two texts side by side."""
 
 _JOINERS = "\u200c\u200d\u00a0"
 """Not printable by Python's rule, and harmless: they hold emoji and some scripts together."""
@@ -240,9 +244,22 @@ def _why_out(verdict: Verdict) -> None:
     if verdict.kept_instead:
         alike = f" (similarity {verdict.similarity:.2f})" if verdict.similarity is not None else ""
         say(f"kept instead: {verdict.kept_instead}{alike}")
+    if verdict.texts:
+        tell(("", "this post", "kept instead"), differences(*verdict.texts))
 
 
 def _about(ground: dict[str, Any]) -> str:
     """The platform and the time that an objection is about, where they have bounds."""
     times = [f"{word} {str(ground[key])[:16]}" for word, key in (("from", "since"), ("to", "until")) if ground[key]]
     return " ".join([f"on {ground['platform']}"] * bool(ground["platform"]) + times)
+
+
+def differences(one: str, other: str) -> list[tuple[str, str, str]]:
+    """Two texts side by side, a row for each run of words that they share or that is marked because they do not.
+
+    >>> differences("rain in Leeds today", "rain in York today")
+    [('', 'rain in', 'rain in'), ('≠', 'Leeds', 'York'), ('', 'today', 'today')]
+    """
+    ours, theirs = one.split()[:WORDS_SHOWN], other.split()[:WORDS_SHOWN]
+    runs = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    return [("" if run == "equal" else "≠", " ".join(ours[a:b]), " ".join(theirs[c:d])) for run, a, b, c, d in runs]

@@ -39,10 +39,13 @@ def words_apart(normal: str) -> str:
 
 
 def normalised(text: Column) -> Column:
-    """The normal form of a text: natively for ASCII, by `normal_form` over Arrow for the rest; null stays null."""
+    """The normal form of a text: natively for ASCII, by `normal_form` over Arrow for the rest; null stays null.
+
+    What is no UTF-8, such as half a surrogate pair, counts as a character that is no letter.
+    """
     ascii_form = F.trim(F.lower(F.regexp_replace(text, "[^A-Za-z0-9]+", " ")))
     other_form = arrow_udf(_normal_forms, StringType())  # type: ignore[call-overload]  # stub: no iterators
-    return F.when(is_ascii(text), ascii_form).otherwise(other_form(F.when(~is_ascii(text), text)))
+    return F.when(is_ascii(text), ascii_form).otherwise(other_form(F.when(~is_ascii(text), F.make_valid_utf8(text))))
 
 
 def is_ascii(text: Column) -> Column:

@@ -188,6 +188,12 @@ def opened(folder: Path, **named: str | tuple[str, int]) -> QueryBuilder:
     return builder
 
 
+def input_table(location: str, version: int) -> QueryBuilder:
+    """A pinned input as the table `p`. Raises DatasetError where it does not open any more."""
+    with _readable(f"Version {version} of {location}"):
+        return QueryBuilder().register("p", DeltaTable(location.removeprefix("file:"), version=version))
+
+
 def select(tables: QueryBuilder, dataset: str, sql: str) -> list[Row]:
     """The rows of a query of our own; whatever comes from outside stands in it as a literal."""
     with _readable(dataset):
