@@ -1,0 +1,66 @@
+"""What a build costs, read from its plan: how often the posts, with their text, change places; and no key in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from corpus import snapshot
+from corpus.pipeline import judge
+from corpus.vectors import batches, inputs_of
+from tests.small_inputs import WORLDS
+
+
+def nodes(plan: Any) -> Iterator[Any]:
+    """Every operator of a physical plan, through what adapts while it runs and what is kept in memory."""
+    yield plan
+    inner = {"AdaptiveSparkPlan": "initialPlan", "InMemoryTableScan": "relation"}.get(plan.nodeName().split(" ")[0])
+    if inner == "initialPlan":
+        yield from nodes(plan.initialPlan())
+    elif inner == "relation":
+        yield from nodes(plan.relation().cachedPlan())
+    children = plan.children()
+    for at in range(children.size()):
+        yield from nodes(children.apply(at))
+
+
+def wide_exchanges(frame: DataFrame) -> list[str]:
+    """The exchanges that move the posts' text, by how they place the rows."""
+    plan = frame._jdf.queryExecution().executedPlan()
+    shuffles = {node.id(): node for node in nodes(plan) if node.nodeName() == "Exchange"}
+    wide = [node for node in shuffles.values() if "text#" in node.output().toString()]
+    return [re.findall(r"\w+(?=#)", node.outputPartitioning().toString())[0] for node in wide]
+
+
+@pytest.fixture
+def unhelped(spark: SparkSession) -> Iterator[SparkSession]:
+    """Nothing is small enough to be sent whole: as with so many people that no table of theirs is."""
+    spark.conf.set("spark.sql.autoBroadcastJoinThreshold", -1)
+    yield spark
+    spark.conf.unset("spark.sql.autoBroadcastJoinThreshold")
+    spark.catalog.clearCache()
+
+
+def test_the_posts_move_once_for_each_id_that_they_are_joined_by(unhelped: SparkSession) -> None:
+    """At worst: once to their author, once to what is said about them by their id, once to equal texts.
+
+    Texts are met twice, for copies of objectors and for duplicates: the union with repeated ids, which lies between,
+    forgets how the rows lie.
+
+    Counted are the exchanges whose rows hold the text; those of ids and hashes are narrow. The rules add none: people
+    and reshares are joined by the post's id, by which the posts already lie. What is small is sent whole and moves
+    nothing.
+    """
+    batch = next(batches(WORLDS))
+    verdicts = judge(inputs_of(unhelped, batch.worlds), batch.policy, batch.clock)
+    assert sorted(wide_exchanges(verdicts)) == ["account_id", "fingerprint", "fingerprint", "post_id"]
+    key = bytes(range(100, 132))
+    documents = snapshot.as_documents(verdicts, key, 4, unhelped)
+    plan = documents._jdf.queryExecution().toString().replace(" ", "")
+    pads = [bytes(byte ^ pad for byte in key) for pad in (0, 0x36, 0x5C)]
+    shown = [form for secret in pads for form in (secret[:6].hex(), secret[:6].decode("latin-1"))]
+    assert not [form for form in shown if form.lower() in plan.lower()]
