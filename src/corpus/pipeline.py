@@ -14,6 +14,7 @@ from corpus.policy import Clock, Policy
 from corpus.posts import with_author, with_fingerprint, with_post_reasons
 from corpus.reasons import Reason
 from corpus.references import with_people_reasons, with_reshare_reasons
+from corpus.staging import settled
 from corpus.verdicts import has_any
 
 
@@ -30,7 +31,7 @@ def judge(inputs: Inputs, policy: Policy, clock: Clock, people: People | None = 
         .transform(with_author, people.accounts)
         .transform(with_post_reasons, inputs, people.standing, policy, clock)
         .transform(with_people_reasons, people.accounts, policy)
-        .persist()
+        .transform(settled)
         .transform(with_reshare_reasons, policy)
     )
     likeness = likeness_of(posts, policy)
