@@ -32,29 +32,40 @@ SELECT DISTINCT e.n
 FROM eligible e JOIN their_post t USING (fingerprint) JOIN their_words w USING (fingerprint), policy
 WHERE copies_exact AND coalesce(t.created_at <= e.created_at, true) AND len(w.words) >= min_tokens;
 
--- Near copies, by exact search: of two texts that share so much, the rarest words must meet already.
+-- Near copies, by exact search: of two texts that share so much, the rarest words must meet already. Shingles stand as
+-- numbers of 64 bits here: that two of a pair of texts share one by chance is beyond what a disk forgets.
 CREATE TABLE their_shingles AS
-SELECT fingerprint, shingles(words, shingle_words) AS all_of_them
+SELECT fingerprint, [hash(s) FOR s IN shingles(words, shingle_words)] AS all_of_them
 FROM their_words, policy WHERE copies_near IS NOT NULL;
 CREATE TABLE rarity AS
 SELECT shingle, count(*) AS texts FROM (SELECT unnest(all_of_them) AS shingle FROM their_shingles) GROUP BY shingle;
 CREATE TABLE our_shingles AS
-SELECT DISTINCT sha256(normal) AS fingerprint, shingles(words, shingle_words) AS all_of_them
+SELECT DISTINCT sha256(normal) AS fingerprint, [hash(s) FOR s IN shingles(words, shingle_words)] AS all_of_them
 FROM read_post, policy
 WHERE (SELECT count(*) FROM their_shingles) > 0 AND len(words) >= min_tokens
   AND fingerprint IN (SELECT fingerprint FROM eligible);
 
 CREATE MACRO first_shingles(tbl) AS TABLE
-SELECT fingerprint, all_of_them, shingle
-FROM (SELECT t.fingerprint, t.all_of_them, s.shingle,
+SELECT fingerprint, size, shingle
+FROM (SELECT t.fingerprint, len(t.all_of_them) AS size, s.shingle,
              row_number() OVER (PARTITION BY t.fingerprint ORDER BY coalesce(texts, 0), s.shingle) AS place
       FROM query_table(tbl) t, unnest(t.all_of_them) AS s(shingle) LEFT JOIN rarity USING (shingle)), policy
-WHERE place <= len(all_of_them) - ceil(copies_near * len(all_of_them) - 1e-9) + 1;
+WHERE place <= size - ceil(copies_near * size - 1e-9) + 1;
 
-CREATE TABLE alike AS
+-- First pairs of texts, then their words: the same pair meets in many of them.
+CREATE TABLE met AS
 SELECT DISTINCT ours.fingerprint AS ours, theirs.fingerprint AS theirs
 FROM first_shingles('our_shingles') ours JOIN first_shingles('their_shingles') theirs USING (shingle), policy
-WHERE jaccard(ours.all_of_them, theirs.all_of_them) >= copies_near;
+WHERE least(ours.size, theirs.size) >= copies_near * greatest(ours.size, theirs.size) - 1e-9
+  AND ours.fingerprint <> theirs.fingerprint;
+CREATE TABLE alike AS
+SELECT ours, theirs
+FROM (SELECT ours, theirs, len(o.all_of_them) + len(t.all_of_them) AS sizes,
+             len(list_intersect(o.all_of_them, t.all_of_them)) AS shared
+      FROM met JOIN our_shingles o ON o.fingerprint = ours JOIN their_shingles t ON t.fingerprint = theirs), policy
+WHERE shared / (sizes - shared)::DOUBLE >= copies_near
+UNION ALL
+SELECT fingerprint, fingerprint FROM our_shingles SEMI JOIN their_shingles USING (fingerprint);
 
 INSERT INTO copy
 SELECT DISTINCT e.n
