@@ -7,6 +7,7 @@ world on which they differ as a vector to paste into tests/vectors/eligibility.y
 from __future__ import annotations
 
 import argparse
+import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -98,14 +99,23 @@ SETTINGS: dict[str, list[Row]] = {
         {"rules_off": [{"rule": "COUNTRY_CHANGED", "because": "for the test"}]},
         {"rules_off": [{"rule": "MINOR_AT_CUTOFF", "because": "for the test"}], "clock_skew_minutes": 0},
     ],
+    "copies": [
+        {},
+        {"objector_copies": {"min_tokens": 2, "min_authors": 2}},
+        {"objector_copies": {"min_tokens": 4, "min_authors": 3, "near": 0.7}},
+        {"objector_copies": {"exact": False, "near": False}},
+    ],
+    "likeness": [{}, {}, {"dedup": {"near": False}}, {"dedup": {"near": 0.6}}, {"dedup": {"exact": False}}],
 }
-COPIES: Row = {"objector_copies": {"exact": False, "near": False}, "dedup": {"near": False}}
-"""The first path does not look for these copies yet; without this line both paths are compared on them too."""
-
 ACCOUNTS = ["a1", "a2", "a3", "a4", "a5"]
 ODD_ACCOUNTS = ["ghost", None, " a1 ", "a2\t", "A1", "unknown", "N/A", "0", "", "a3\n"]
 PLATFORMS = ["facebook", "instagram", "instagram", " Instagram", "FACEBOOK", "threads", None, ""]
-TEXTS = ["Rain again in Leeds today!", "rain again, in LEEDS   today", "Ｒａｉｎ again in Leeds today", "tea", "Tea?"]
+LONG = "the queue for the bakery went round the corner twice on saturday morning, well before nine o'clock"
+TEXTS = [
+    "Rain again in Leeds today!", "rain again, in LEEDS   today", "Ｒａｉｎ again in Leeds today", "tea", "Tea?",
+    LONG, LONG.upper(), LONG.replace("saturday", "sunday"), LONG.replace("the queue", "A queue"), f"{LONG} 🥐 sharp",
+    LONG.replace("twice on", "on"),
+]  # fmt: skip
 ODD_TEXTS = [
     "   ",
     "",
@@ -344,7 +354,8 @@ def random_batches(seed: int, worlds: int, size: int) -> Iterator[Batch]:
     """So many worlds, in batches that share a policy and a clock."""
     for start in range(0, worlds, size):
         rng = Random(f"{seed}-{start}")
-        cutoff, patch = rng.choice(CLOCKS), dict(COPIES)
+        cutoff = rng.choice(CLOCKS)
+        patch: Row = {}
         for choices in SETTINGS.values():
             patch |= rng.choice(choices)
         clock = {"cutoff": cutoff, "now": cutoff + timedelta(hours=6)}
@@ -363,9 +374,11 @@ def batch_of(cases: list[Row]) -> Batch:
 
 
 def apart(case: Row, word: str) -> Row:
-    """The case with this word before every text that has words: no text is that of another world."""
+    """The case with this word all through every text that has words: none is like one of another world."""
     said = [
-        post | {"text": f"{word} {post['text']}"} if any(map(str.isalnum, post.get("text") or "")) else post
+        post | {"text": f"{word} " + re.sub(r"(\S+\s+\S+)", rf"\1 {word}", post["text"])}
+        if any(map(str.isalnum, post.get("text") or ""))
+        else post
         for post in case["posts"]
     ]
     return case | {"posts": said}

@@ -57,7 +57,7 @@ def write_policy(path: Path) -> Path:
     return path
 
 
-def test_a_world_is_made_and_built_in_place_by_spark_submit(packed: Path, tmp_path: Path) -> None:
+def test_a_world_is_made_built_in_place_and_audited_by_spark_submit(packed: Path, tmp_path: Path) -> None:
     made = submit(
         packed, "synth", "--out", str(tmp_path / "world"), "--posts", "500", "--as-of", AS_OF, "--format", "delta"
     )
@@ -72,6 +72,9 @@ def test_a_world_is_made_and_built_in_place_by_spark_submit(packed: Path, tmp_pa
     assert int(answer["funnel"]["kept"]) + int(answer["funnel"]["excluded"]) == int(answer["funnel"]["posts"]) > 0
     statement = next((tmp_path / "warehouse/small/evidence/statements").iterdir())
     assert json.loads(statement.read_text())["predicate"]["code"]["digest"] != code_identity()["digest"]
+    audited = submit(packed, "audit_snapshot", "small@1", "--warehouse", str(tmp_path / "warehouse"))
+    assert audited.returncode == 0, audited.stdout
+    assert json.loads(audited.stdout.splitlines()[-1])["posts"] == int(answer["funnel"]["posts"])
 
 
 def test_a_mistake_ends_a_job_with_one_message_and_its_exit_code(packed: Path, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ def judge(inputs: Inputs, policy: Policy, clock: Clock, people: People | None = 
     """One row per post_id with its verdict: `reasons` is 0 for a post that is in, and names every reason otherwise.
 
     Columns: post_id, account_id, coauthor_ids, platform, surface, text, lang, created_at, reasons, kept_instead,
-    similarity, copies. The frame is lazy but for what it persists: the posts before the rules that look at other posts.
+    similarity, copies, is_capped. What later steps read more than once is settled on the way: the people, then the
+    posts before rules look at other posts.
     """
     people = people or judged_people(inputs, policy, clock)
     posts = (

@@ -59,7 +59,8 @@ SELECT n, subject_id AS post_id FROM objection WHERE subject_id IS NOT NULL AND 
 
 -- "OBJECTED_LINKED: in a link group with the objecting account, both memberships lasting to or past the objection's
 -- beginning (they need not overlap), unlinked since or not." "OBJECTED_SAME_PERSON: same person_id" ("a null person_id
--- matches nobody"). Nobody is reached by an objection that names them.
+-- matches nobody"). Nobody is reached by an objection that names them, but in the closed
+-- period of a withdrawn one: that shows only where the policy switches OBJECTED off, and then keeps them out.
 CREATE TABLE member AS
 SELECT id_of(account_id) AS account_id, id_of(link_group_id) AS link_group_id,
        max(coalesce(unlinked_at, TIMESTAMPTZ 'infinity')) AS lasts_until
@@ -81,7 +82,8 @@ CREATE TABLE cover AS
 SELECT account_id, coalesce(r.reach, span.reason) AS reason, since, until, o.platform,
        o.platform IS NULL OR EXISTS (FROM profile p WHERE p.account_id = r.account_id AND p.platform = o.platform)
            AS is_everywhere
-FROM (SELECT n, account_id, NULL AS reach FROM named
-      UNION ALL (SELECT *, 'OBJECTED_LINKED' FROM (FROM linked EXCEPT FROM named))
-      UNION ALL (SELECT *, 'OBJECTED_SAME_PERSON' FROM (FROM same_person EXCEPT FROM named))) r
-JOIN span USING (n) JOIN objection o USING (n);
+FROM (SELECT n, account_id, NULL AS reach, false AS is_own FROM named
+      UNION ALL SELECT n, account_id, 'OBJECTED_LINKED', (n, account_id) IN (FROM named) FROM linked
+      UNION ALL SELECT n, account_id, 'OBJECTED_SAME_PERSON', (n, account_id) IN (FROM named) FROM same_person) r
+JOIN span USING (n) JOIN objection o USING (n)
+WHERE NOT is_own OR until < TIMESTAMPTZ 'infinity';

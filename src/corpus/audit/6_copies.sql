@@ -1,9 +1,10 @@
--- Copies of objectors, among the posts that nothing else keeps out.
+-- Copies of objectors: "the same normalised text as an earlier post of an objector, or similarity of at least `near`";
+-- also beside other reasons, since "every excluded post is in the ledger with all its reasons".
 
 CREATE TABLE eligible AS FROM post ANTI JOIN verdict USING (n);
 
 CREATE TABLE their_post AS
-SELECT p.n, p.created_at, p.fingerprint
+SELECT p.n, p.post_id, p.created_at, p.fingerprint
 FROM post p
 WHERE has_words AND 'OBJECTOR_TEXT_COPY' NOT IN (SELECT reason FROM off)
   AND p.n IN (SELECT n FROM verdict WHERE reason IN (FROM objection_reason));
@@ -28,9 +29,10 @@ FROM read_post
 WHERE fingerprint IN (SELECT fingerprint FROM their_post);
 
 CREATE TABLE copy AS
-SELECT DISTINCT e.n
-FROM eligible e JOIN their_post t USING (fingerprint) JOIN their_words w USING (fingerprint), policy
-WHERE copies_exact AND coalesce(t.created_at <= e.created_at, true) AND len(w.words) >= min_tokens;
+SELECT DISTINCT p.n
+FROM post p JOIN their_post t USING (fingerprint) JOIN their_words w USING (fingerprint), policy
+WHERE copies_exact AND p.post_id IS DISTINCT FROM t.post_id
+  AND coalesce(t.created_at <= p.created_at, true) AND len(w.words) >= min_tokens;
 
 -- Near copies, by exact search: of two texts that share so much, the rarest words must meet already. Shingles stand as
 -- numbers of 64 bits here: that two of a pair of texts share one by chance is beyond what a disk forgets.
@@ -43,7 +45,7 @@ CREATE TABLE our_shingles AS
 SELECT DISTINCT sha256(normal) AS fingerprint, [hash(s) FOR s IN shingles(words, shingle_words)] AS all_of_them
 FROM read_post, policy
 WHERE (SELECT count(*) FROM their_shingles) > 0 AND len(words) >= min_tokens
-  AND fingerprint IN (SELECT fingerprint FROM eligible);
+  AND fingerprint IN (SELECT fingerprint FROM post WHERE has_words);
 
 CREATE MACRO first_shingles(tbl) AS TABLE
 SELECT fingerprint, size, shingle
@@ -68,9 +70,9 @@ UNION ALL
 SELECT fingerprint, fingerprint FROM our_shingles SEMI JOIN their_shingles USING (fingerprint);
 
 INSERT INTO copy
-SELECT DISTINCT e.n
-FROM eligible e JOIN alike ON alike.ours = e.fingerprint JOIN their_post t ON t.fingerprint = alike.theirs
-WHERE coalesce(t.created_at <= e.created_at, true);
+SELECT DISTINCT p.n
+FROM post p JOIN alike ON alike.ours = p.fingerprint JOIN their_post t ON t.fingerprint = alike.theirs
+WHERE p.post_id IS DISTINCT FROM t.post_id AND coalesce(t.created_at <= p.created_at, true);
 
 INSERT INTO verdict SELECT DISTINCT n, 'OBJECTOR_TEXT_COPY' FROM copy;
 DELETE FROM eligible WHERE n IN (SELECT n FROM verdict);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,21 +89,12 @@ def _map_by_spark(said: Row, pins: Collection[Row], open_spark: Spark, folder: P
             f"{names}: not in the contract's shape, and the statement of {said['dataset']}@{said['version']} does not "
             "hold the source's expressions; an older version of this program wrote it. Audit a newer version."
         )
-    from corpus.sources import Pin, Source, read_table
+    from corpus.rereading import pin_of
+    from corpus.sources import Source, read_table
     from corpus.text_html import register_html_to_text
 
     source = validated(Source, said["source"], "The source in the statement")
     with open_spark() as spark:
         register_html_to_text(spark)
         for pin in pins:
-            pinned = Pin(
-                table=pin["table"],
-                location=pin["location"],
-                table_id=pin["id"],
-                version=int(pin["version"]),
-                schema_digest=pin["schema_digest"],
-                rows=int(pin["rows"]),
-                committed_at=datetime.fromisoformat(pin["committed_at"]),
-                opens_until=None,
-            )
-            read_table(spark, source, pinned).write.parquet(str(folder / pin["table"]))
+            read_table(spark, source, pin_of(pin)).write.parquet(str(folder / pin["table"]))
