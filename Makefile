@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz check bench dist lock clean
+.PHONY: help setup demo test fuzz check bench bench-duplicates dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links
 
 help:  ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY)  ## all the set-up, and nothing else
 
@@ -28,7 +28,10 @@ check: $(INSTALLED)  ## what needs no Spark: style, types, the direction of impo
 	@$(BIN)/pytest tests/test_architecture.py
 
 bench: $(READY)  ## how long things take here, and against the others
-	@for script in bench/*.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+	@for script in bench/reading.py bench/duplicates.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+
+bench-duplicates: $(READY)  ## the search for duplicates alone, at full size; ARGS="--posts 50000" for less
+	@$(BIN)/python bench/duplicates.py $(ARGS)
 
 dist: $(INSTALLED)  ## what spark-submit takes to a cluster: dist/corpus.zip (--py-files), dist/corpus-deps.tar.gz (--archives)
 	@$(BIN)/python tools/dist.py

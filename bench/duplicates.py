@@ -289,8 +289,12 @@ def install_peer() -> None:
     if not (PEER / "bin/python").exists():
         uv = str(Path(sys.executable).parent / "uv")
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(PEER)], check=True)
-        packages = ("datatrove==0.10.1", "pyarrow", "numpy<3", "spacy", "xxhash", "nltk", "regex", "orjson")
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(PEER / "bin/python"), *packages], check=True)
+        # what its readers, writers and English words need; it hands text to xxhash, which version 4 refuses
+        others = ("pyarrow", "numpy<3", "spacy", "tokenizers", "xxhash<4", "nltk", "regex", "orjson")
+        subprocess.run(
+            [uv, "pip", "install", "--quiet", "--python", str(PEER / "bin/python"), "datatrove==0.10.1", *others],
+            check=True,
+        )
 
 
 def peer(table: Path) -> tuple[float, set[str]]:

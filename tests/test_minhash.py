@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from corpus import minhash
 from corpus.minhash import ELIGIBLE, OBJECTOR, Banding, banding_for
-from corpus.text import normal_form
+from corpus.text import normal_form, normal_forms
 from tests import likeness_oracle as oracle
 
 WORDS = st.sampled_from([
@@ -123,3 +123,13 @@ def test_a_long_word_and_a_long_text_are_hashed_whole() -> None:
     one, other, text = sets_of([long, long[:-1] + "y", "rain in leeds " * 70_000], 2)
     assert one != other
     assert len(text) == 3
+
+
+CHARACTERS = st.sampled_from([*list("aZ09 .,!\n\t'_-@é́हि今ß\u00a0İ"), "rain"])
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.lists(st.none() | st.lists(CHARACTERS, max_size=8).map("".join), max_size=8))
+def test_normal_forms_of_a_batch_are_those_of_its_texts(texts: list[str | None]) -> None:
+    array = pa.array(["x", *texts], pa.string()).slice(1)
+    assert normal_forms(array).to_pylist() == [None if text is None else normal_form(text) for text in texts]

@@ -16,8 +16,8 @@ from corpus.minhash import ELIGIBLE, OBJECTOR, Banding, banding_for
 from corpus.policy import Policy
 from corpus.reasons import Reason
 from corpus.rules import in_force
-from corpus.staging import settled
-from corpus.text import normalised
+from corpus.staging import sent_where_few, settled
+from corpus.text import normal_forms
 from corpus.verdicts import is_objector
 
 LEADERS = 3
@@ -89,7 +89,7 @@ def only_compared(posts: DataFrame, thresholds: dict[Reason, float]) -> DataFram
 def as_proposed_pairs(posts: DataFrame, banding: Banding) -> DataFrame:
     """One row per pair of texts that share a band: one, other (ids), is_capped. See `minhash.proposed_pairs`."""
     partitions = int(str(posts.sparkSession.conf.get("spark.sql.shuffle.partitions")))
-    entries = _entries(banding, PARTS_PER_PARTITION * partitions)(normalised(F.col("text")), "id", "role")
+    entries = _entries(banding, PARTS_PER_PARTITION * partitions)("text", "id", "role")
     return (
         posts
         .select(F.inline(entries))
@@ -109,8 +109,8 @@ def as_texts_of(posts: DataFrame, pairs: DataFrame, banding: Banding) -> DataFra
     return (
         posts
         # one row in, at most one out
-        .join(_ids_of(pairs), on="id", how="left_semi")
-        .select("id", "fingerprint", first.alias("first"), _shingles(banding)(normalised(F.col("text"))).alias("set"))
+        .join(sent_where_few(_ids_of(pairs)), on="id", how="left_semi")
+        .select("id", "fingerprint", first.alias("first"), _shingles(banding)("text").alias("set"))
         .groupBy("id", "fingerprint")
         .agg(F.min("first").alias("first"), F.min_by("set", "first").alias("set"))
         .select("id", "fingerprint", "first", "set.shingles", "set.words")
@@ -184,9 +184,9 @@ def _nothing_alike(posts: DataFrame) -> Likeness:
 def _entries(banding: Banding, parts: int) -> Callable[..., Column]:
     """The texts of a whole batch under the keys of their bands, split by parts; they stand in the batch's first row."""
 
-    def entries(normals: pa.Array, ids: pa.Array, roles: pa.Array) -> pa.Array:
+    def entries(texts: pa.Array, ids: pa.Array, roles: pa.Array) -> pa.Array:
         at, role = minhash.once(ids.to_numpy(), roles.to_numpy())
-        hashes, begin, _ = minhash.shingles(normals.take(pa.array(at)), banding.shingle_words)
+        hashes, begin, _ = minhash.shingles(normal_forms(texts.take(pa.array(at))), banding.shingle_words)
         keys = minhash.band_keys(hashes, begin, banding)
         found = minhash.entries_by_part(keys, ids.to_numpy()[at].view(np.uint64), role.astype(np.uint64), parts)
         first = [{"part": part, "entries": some} for part, some in found]
@@ -212,8 +212,8 @@ def _pairs() -> Callable[..., Column]:
 def _shingles(banding: Banding) -> Callable[..., Column]:
     """A text's distinct shingles, hashed, and how many words it has."""
 
-    def sets(normals: pa.Array) -> pa.Array:
-        hashes, begin, words = minhash.shingles(normals, banding.shingle_words)
+    def sets(texts: pa.Array) -> pa.Array:
+        hashes, begin, words = minhash.shingles(normal_forms(texts), banding.shingle_words)
         hashes, ends = minhash.distinct(hashes, begin)
         shingles = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(hashes.view(np.int64)))
         return pa.StructArray.from_arrays([shingles, pa.array(words, pa.int32())], ["shingles", "words"])

@@ -9,8 +9,8 @@ from corpus.alike import Likeness
 from corpus.policy import ObjectorCopies, Policy
 from corpus.reasons import Reason
 from corpus.rules import in_force
-from corpus.staging import settled
-from corpus.text import normalised, word_count
+from corpus.staging import sent_where_few
+from corpus.text import word_count
 from corpus.verdicts import bitmap, is_objector
 
 
@@ -26,7 +26,7 @@ def with_objector_copies(posts: DataFrame, likeness: Likeness, policy: Policy) -
     said = posts.transform(objectors_texts, rule)
     repeated = said.unionByName(said.transform(_texts_near, likeness, rule)) if rule.near else said
     posts_said = F.array_sort(F.flatten(F.collect_list("said")))
-    earliest = repeated.groupBy("fingerprint").agg(posts_said.alias("said")).transform(settled)
+    earliest = repeated.groupBy("fingerprint").agg(posts_said.alias("said")).transform(sent_where_few)
     copy = bitmap(Reason.OBJECTOR_TEXT_COPY.mask)
     reasons = F.col("reasons")
     return (
@@ -46,9 +46,10 @@ def objectors_texts(posts: DataFrame, rule: ObjectorCopies) -> DataFrame:
     texts = (
         posts
         .where(objects & F.col("fingerprint").isNotNull())
-        .where(word_count(normalised(F.col("text"))) >= rule.min_tokens)
+        .where(word_count(F.col("text")) >= rule.min_tokens)
         .select("fingerprint")
         .distinct()
+        .transform(sent_where_few)
     )
     post = F.struct("created_at", "post_id")
     authors = F.count_distinct(F.when(is_in, F.col("account_id")))

@@ -15,7 +15,7 @@ from corpus.errors import EnvironmentFault
 from corpus.policy import Policy
 from corpus.reasons import Reason
 from corpus.rules import in_force
-from corpus.staging import settled
+from corpus.staging import sent_where_few, settled
 from corpus.verdicts import bitmap, has_any
 
 AT_ONCE = 2_000_000
@@ -37,30 +37,46 @@ def with_duplicates(posts: DataFrame, likeness: Likeness, policy: Policy) -> Dat
     eligible = posts.where(is_eligible & F.col("fingerprint").isNotNull())
     alike = likeness.alike.where(F.col("similarity") >= (policy.dedup.near if near else 2)).where("NOT late.is_out")
     dropped = alike.transform(_without_copies, posts, policy).transform(dropped_texts)
+    found = eligible.transform(as_fates, dropped, likeness.capped).transform(sent_where_few)
     is_near = is_eligible & F.col("instead").isNotNull()
     is_copy = is_eligible & ~is_near & F.coalesce(F.col("first.post_id") != F.col("post_id"), F.lit(False))
-    stands_for = F.coalesce("copies", F.lit(1).cast("bigint")) + F.coalesce("gained", F.lit(0))
+    one, none = F.lit(1).cast("bigint"), F.lit(0).cast("bigint")
+    stands_for = F.coalesce("copies", one) + F.coalesce("gained", none)
+    reason = F.when(is_near, bitmap(near)).when(is_copy, bitmap(exact or near)).otherwise(F.col("reasons"))
     return (
         posts
-        # one row in, one row out: both have one row per text
-        .join(as_repeated_texts(eligible), on="fingerprint", how="left")
-        .join(eligible.transform(as_fates, dropped, likeness.capped), on="fingerprint", how="left")
+        # one row in, one row out: a text has one fate
+        .join(found, on="fingerprint", how="left")
         .withColumn("kept_instead", F.when(is_near, F.col("instead.post_id")).when(is_copy, F.col("first.post_id")))
         .withColumn("similarity", F.when(is_near, F.col("instead.similarity")).when(is_copy, F.lit(1.0)))
         .withColumn("copies", F.when(is_eligible & ~is_near & ~is_copy, stands_for))
         .withColumn("is_capped", is_eligible & F.coalesce("is_capped", F.lit(False)))
-        .withColumn(
-            "reasons", F.when(is_near, bitmap(near)).when(is_copy, bitmap(exact or near)).otherwise(F.col("reasons"))
-        )
+        .withColumn("reasons", reason)
         .drop("first", "instead", "gained")
     )
 
 
-def as_repeated_texts(posts: DataFrame) -> DataFrame:
-    """One row per text of several posts: fingerprint, the `first` by (created_at, post_id), and how many `copies`."""
+def as_fates(posts: DataFrame, dropped: DataFrame, capped: DataFrame) -> DataFrame:
+    """One row per text that is more than kept for itself.
+
+    Columns: fingerprint, `first` of its posts by (created_at, post_id), how many `copies`; `instead` if it was dropped;
+    how many posts of other texts it `gained`; is_capped.
+    """
     first = F.struct(F.isnull("created_at"), "created_at", "post_id")
-    groups = posts.groupBy("fingerprint").agg(F.min(first).alias("first"), F.count("*").alias("copies"))
-    return groups.where("copies > 1")
+    texts = posts.groupBy("fingerprint").agg(F.min(first).alias("first"), F.count("*").alias("copies"))
+    # many rows in, those of dropped texts out
+    of_dropped = posts.join(dropped, on="fingerprint", how="inner").groupBy("instead.fingerprint")
+    fates = (
+        texts.where("copies > 1"),
+        dropped,
+        of_dropped.agg(F.count("*").alias("gained")),
+        capped.withColumn("is_capped", F.lit(True)),
+    )
+    return (
+        reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), fates)
+        .groupBy("fingerprint")
+        .agg(*(F.max(name).alias(name) for name in ("first", "copies", "instead", "gained", "is_capped")))
+    )
 
 
 def dropped_texts(alike: DataFrame) -> DataFrame:
@@ -71,7 +87,7 @@ def dropped_texts(alike: DataFrame) -> DataFrame:
         .transform(only_from_kept)
         .groupBy(F.col("late.fingerprint").alias("fingerprint"))
         .agg(F.min_by(instead, F.col("early")).alias("instead"))
-        .transform(settled)
+        .transform(sent_where_few)
     )
 
 
@@ -98,23 +114,6 @@ def only_from_kept(pairs: DataFrame) -> DataFrame:
         f"Near-duplicates were not decided in {ROUNDS} rounds: {still.count()} pairs of texts are open, and one task "
         f"takes at most {AT_ONCE}. Texts that change a little from post to post form longer chains than expected; "
         "raise dedup.near, or duplicates.AT_ONCE where executors have the memory. Nothing was written."
-    )
-
-
-def as_fates(posts: DataFrame, dropped: DataFrame, capped: DataFrame) -> DataFrame:
-    """What likeness means for a text: fingerprint, `instead`, `gained` (posts it stands for), is_capped."""
-    # many rows in, those of dropped texts out
-    gained = (
-        posts
-        .join(dropped, on="fingerprint", how="inner")
-        .groupBy(F.col("instead.fingerprint").alias("fingerprint"))
-        .agg(F.count("*").alias("gained"))
-    )
-    fates = (dropped, gained, capped.withColumn("is_capped", F.lit(True)))
-    return (
-        reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), fates)
-        .groupBy("fingerprint")
-        .agg(*(F.max(name).alias(name) for name in ("instead", "gained", "is_capped")))
     )
 
 

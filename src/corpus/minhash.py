@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corpus.text import words_apart
+from corpus.text import bytes_of, words_apart
 
 Hashes = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.int64]
@@ -62,7 +62,7 @@ def shingles(normals: pa.Array, size: int) -> tuple[Hashes, Numbers, Numbers]:
 
     A text of fewer words than a shingle is one shingle.
     """
-    data, bounds = _bytes_of(_with_words_apart(normals))
+    data, bounds = bytes_of(_with_words_apart(normals))
     gaps = np.flatnonzero(data == ord(" "))
     starts, ends = np.sort(np.concatenate([bounds[:-1], gaps + 1])), np.sort(np.concatenate([gaps, bounds[1:]]))
     words = _word_hashes(data, starts, ends)
@@ -203,7 +203,7 @@ def _word_hashes(data: npt.NDArray[np.uint8], starts: Numbers, ends: Numbers) ->
 
 
 def _with_words_apart(normals: pa.Array) -> pa.Array:
-    data, bounds = _bytes_of(normals)
+    data, bounds = bytes_of(normals)
     unspaced = np.flatnonzero(np.maximum.reduceat(data, bounds[:-1]) >= _LOWEST_UNSPACED)
     if not len(unspaced):
         return normals
@@ -211,10 +211,3 @@ def _with_words_apart(normals: pa.Array) -> pa.Array:
     for at in unspaced:
         texts[at] = words_apart(texts[at])
     return pa.array(texts, pa.string())
-
-
-def _bytes_of(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], Numbers]:
-    """The texts' UTF-8 bytes without anything between them, and where each begins and the last ends."""
-    _, offsets, data = texts.cast(pa.string()).buffers()
-    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    return np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+FEW = 500_000
+"""Rows that a driver of 2 GiB can send to all executors, of a few short columns."""
 
 
 def settled(frame: DataFrame) -> DataFrame:
@@ -13,3 +17,12 @@ def settled(frame: DataFrame) -> DataFrame:
     """
     has_directory = frame.sparkSession.sparkContext.getCheckpointDir() is not None
     return frame.checkpoint() if has_directory else frame.localCheckpoint()
+
+
+def sent_where_few(frame: DataFrame) -> DataFrame:
+    """The same rows, settled, and sent to all executors where they are few: what they are joined to stays in its place.
+
+    Spark knows no size of a settled frame, and would shuffle the texts before it finds that it need not.
+    """
+    kept = settled(frame)
+    return F.broadcast(kept) if kept.count() <= FEW else kept

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import regex
 import unicodedata2
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
-from pyspark.sql.types import IntegerType, StringType
 
 _NEITHER_LETTER_MARK_NOR_DIGIT = regex.compile(r"[^\p{L}\p{M}\p{Nd}]+")
 _LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{Nd}]")
+_GAP = ord(" ")
+_FOLDED = np.array([ord(chr(c).lower()) if chr(c).isalnum() and c < 128 else _GAP for c in range(256)], np.uint8)
+"""Each ASCII byte as its normal form has it."""
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
@@ -39,23 +42,13 @@ def words_apart(normal: str) -> str:
 
 
 def normalised(text: Column) -> Column:
-    """The normal form of a text: natively for ASCII, by `normal_form` over Arrow for the rest; null stays null.
-
-    What is no UTF-8, such as half a surrogate pair, counts as a character that is no letter.
-    """
-    ascii_form = F.trim(F.lower(F.regexp_replace(text, "[^A-Za-z0-9]+", " ")))
-    other_form = arrow_udf(_normal_forms, StringType())  # type: ignore[call-overload]  # stub: no iterators
-    return F.when(is_ascii(text), ascii_form).otherwise(other_form(F.when(~is_ascii(text), F.make_valid_utf8(text))))
+    """The normal form of a text, over Arrow; null for null. See `normal_forms`."""
+    return arrow_udf(normal_forms, "string")(text)  # type: ignore[call-overload, no-any-return]
 
 
-def is_ascii(text: Column) -> Column:
-    """Whether each character takes one byte in UTF-8."""
-    return F.octet_length(text) == F.char_length(text)
-
-
-def word_count(normal: Column) -> Column:
-    """How many words a normal form has; null for null."""
-    return arrow_udf(_word_counts, IntegerType())(normal)  # type: ignore[call-overload, no-any-return]  # stub: no iterators
+def word_count(text: Column) -> Column:
+    """How many words a text has; null for null."""
+    return arrow_udf(_word_counts, "int")(text)  # type: ignore[call-overload, no-any-return]
 
 
 def fingerprint(normal: Column) -> Column:
@@ -63,11 +56,45 @@ def fingerprint(normal: Column) -> Column:
     return F.sha2(normal, 256)
 
 
-def _normal_forms(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
-    for texts in batches:
-        yield pa.array((None if t is None else normal_form(t) for t in texts.to_pylist()), pa.string())
+def normal_forms(texts: pa.Array) -> pa.Array:
+    """The normal form of each text: of all ASCII ones at once, of the others one by one.
+
+    What is no UTF-8, such as half a surrogate pair, counts as a character that is no letter.
+    """
+    data, bounds = bytes_of(texts)
+    forms = _ascii_forms(data, bounds)
+    beyond = np.diff(np.append(0, np.cumsum(data >= 128))[bounds]) > 0
+    if beyond.any():
+        spans = ((bounds[at], bounds[at + 1]) for at in np.flatnonzero(beyond))
+        others = [normal_form(data[low:high].tobytes().decode(errors="replace")) for low, high in spans]
+        forms = pc.replace_with_mask(forms, pa.array(beyond), pa.array(others, pa.string()))
+    return pc.if_else(texts.is_valid(), forms, None) if texts.null_count else forms
 
 
-def _word_counts(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
-    for texts in batches:
-        yield pa.array((None if t is None else len(words_apart(t).split()) for t in texts.to_pylist()), pa.int32())
+def bytes_of(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The texts' UTF-8 bytes without anything between them, and where each begins and the last ends."""
+    _, offsets, data = texts.cast(pa.string()).buffers()
+    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    return np.frombuffer(data or b"", np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0]
+
+
+def _ascii_forms(data: npt.NDArray[np.uint8], bounds: npt.NDArray[np.int64]) -> pa.Array:
+    """The normal forms of ASCII texts; of others, something."""
+    folded = _FOLDED[data]
+    is_gap = folded == _GAP
+    follows_gap = np.append(True, is_gap)[: len(data)]
+    follows_gap[bounds[:-1][bounds[:-1] < len(data)]] = True
+    stays = ~(is_gap & follows_gap)
+    ends = np.append(0, np.cumsum(stays))[bounds]
+    folded = folded[stays]
+    # of the gap that ends a text one byte is left
+    last = ends[1:][ends[1:] > ends[:-1]] - 1
+    trailing = last[folded[last] == _GAP]
+    ends -= np.searchsorted(trailing, ends, side="left")
+    folded = np.delete(folded, trailing)
+    return pa.StringArray.from_buffers(len(bounds) - 1, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(folded))
+
+
+def _word_counts(texts: pa.Array) -> pa.Array:
+    counted = (None if t is None else len(words_apart(t).split()) for t in normal_forms(texts).to_pylist())
+    return pa.array(counted, pa.int32())
