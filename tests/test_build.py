@@ -32,6 +32,7 @@ from corpus.evidence.lease import lease
 from corpus.evidence.store import digest_of, intent_path, read_document, statement_path
 from corpus.facts import Facts, Feed
 from corpus.keyed import keyed, keyed_hash, with_key
+from corpus.pipeline import judge
 from corpus.policy import GATES, Accepted, Governance
 from corpus.policy_changes import changes
 from corpus.policy_impact import Impact, Moved, impact
@@ -390,6 +391,18 @@ def test_changes_of_policy_are_counted_in_posts_each_alone_and_all_together(
     assert "From a to b: 1 different, 1 laxer, 1 stricter" in said
     assert re.search(r"all changes together +0 +4\n", said)
     assert "The other changes (1) decide about no post." in said
+
+
+def test_the_same_pins_give_the_same_digest_again(spark: SparkSession, made: Made) -> None:
+    key, bits = snapshot_key(made)
+    again = judge(inputs_of_version(spark, made.built.statement), made.request.policy, made.request.clock)
+    documents = snapshot.as_documents(again, key, bits, spark)
+    assert snapshot.row_digest(documents) == made.built.statement["subject"][0]["digest"]["sha256"]
+
+
+def snapshot_key(made: Made) -> tuple[bytes, int]:
+    bits = int(made.built.statement["predicate"]["snapshot"]["bucket_bits"])
+    return bytes.fromhex(made.request.key_file.read_text().strip()), bits
 
 
 BAD_REQUESTS: dict[str, tuple[dict[str, object], type[CorpusError], str]] = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from corpus import snapshot
+from corpus import pipeline, snapshot, staging
 from corpus.pipeline import judge
 from corpus.vectors import batches, inputs_of
 from tests.small_inputs import WORLDS
@@ -37,30 +37,42 @@ def wide_exchanges(frame: DataFrame) -> list[str]:
 
 
 @pytest.fixture
-def unhelped(spark: SparkSession) -> Iterator[SparkSession]:
-    """Nothing is small enough to be sent whole: as with so many people that no table of theirs is."""
+def unsettled(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[SparkSession]:
+    """Nothing is sent whole unless the code says so, and the posts' plan is not cut where they are settled."""
     spark.conf.set("spark.sql.autoBroadcastJoinThreshold", -1)
+    monkeypatch.setattr(pipeline, "settled", lambda frame: frame)
     yield spark
     spark.conf.unset("spark.sql.autoBroadcastJoinThreshold")
     spark.catalog.clearCache()
 
 
-def test_the_posts_move_once_for_each_id_that_they_are_joined_by(unhelped: SparkSession) -> None:
-    """At worst: once to their author, once to what is said about them by their id, once to equal texts.
-
-    Texts are met twice, for copies of objectors and for duplicates: the union with repeated ids, which lies between,
-    forgets how the rows lie.
-
-    Counted are the exchanges whose rows hold the text; those of ids and hashes are narrow. The rules add none: people
-    and reshares are joined by the post's id, by which the posts already lie. What is small is sent whole and moves
-    nothing.
-    """
+def verdicts_of(spark: SparkSession) -> DataFrame:
     batch = next(batches(WORLDS))
-    verdicts = judge(inputs_of(unhelped, batch.worlds), batch.policy, batch.clock)
-    assert sorted(wide_exchanges(verdicts)) == ["account_id", "fingerprint", "fingerprint", "post_id"]
+    return judge(inputs_of(spark, batch.worlds), batch.policy, batch.clock)
+
+
+def test_the_posts_move_once_to_meet_their_authors_and_no_key_stands_in_the_plan(unsettled: SparkSession) -> None:
+    """Counted are the exchanges whose rows hold the text; those of ids and hashes are narrow.
+
+    What the rules find about single posts is few, and is sent to where the posts lie.
+    """
+    verdicts = verdicts_of(unsettled)
+    assert wide_exchanges(verdicts) == ["account_id"]
     key = bytes(range(100, 132))
-    documents = snapshot.as_documents(verdicts, key, 4, unhelped)
+    documents = snapshot.as_documents(verdicts, key, 4, unsettled)
     plan = documents._jdf.queryExecution().toString().replace(" ", "")
     pads = [bytes(byte ^ pad for byte in key) for pad in (0, 0x36, 0x5C)]
     shown = [form for secret in pads for form in (secret[:6].hex(), secret[:6].decode("latin-1"))]
     assert not [form for form in shown if form.lower() in plan.lower()]
+
+
+def test_at_worst_they_move_once_more_for_each_id_that_they_are_joined_by(
+    unsettled: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where so much is said about single posts that it cannot be sent: by the post's id, and by equal texts.
+
+    Texts are met twice, for copies of objectors and for duplicates: the union with repeated ids, which lies between,
+    forgets how the rows lie.
+    """
+    monkeypatch.setattr(staging, "FEW", -1)
+    assert sorted(wide_exchanges(verdicts_of(unsettled))) == ["account_id", "fingerprint", "fingerprint", "post_id"]

@@ -13,6 +13,7 @@ from corpus.objections import as_reach_of, reach_of_posts, spans_holding
 from corpus.policy import Clock, Policy
 from corpus.reasons import Reason, mask_of
 from corpus.rules import in_force, without_data
+from corpus.staging import sent_where_few
 from corpus.text import fingerprint, normalised
 from corpus.verdicts import bitmap, first_objection_only, flagged, or_none
 
@@ -48,7 +49,7 @@ def account_reasons(platform: Column, created_at: Column) -> Column:
 
 def with_post_reasons(posts: DataFrame, inputs: Inputs, standing: DataFrame, policy: Policy, clock: Clock) -> DataFrame:
     """Adds to `reasons` what the post says of itself, and what was said about it by its id. One row in, one row out."""
-    said = said_about_posts(inputs, standing)
+    said = said_about_posts(inputs, standing).transform(sent_where_few)
     unfed = mask_of(without_data(inputs, policy))
     about = or_none(F.col("said_reasons")).bitwiseOR(
         spans_holding(F.col("spans"), F.col("platform"), F.col("created_at"))

@@ -14,7 +14,7 @@ from corpus.policy import Policy
 from corpus.posts import account_reasons
 from corpus.reasons import Reason
 from corpus.rules import in_force, people_reasons
-from corpus.staging import settled
+from corpus.staging import sent_where_few, settled
 from corpus.verdicts import bitmap, first_objection_only, has_any, is_known_minor, is_objector, or_none
 
 PEOPLE = {
@@ -148,7 +148,7 @@ def _with_more_reasons(posts: DataFrame, more: DataFrame) -> DataFrame:
     """Adds `more_reasons` of the posts concerned. One row in, one row out: more is grouped by post_id."""
     return (
         posts
-        .join(more, on="post_id", how="left")
+        .join(sent_where_few(more), on="post_id", how="left")
         .withColumn("reasons", F.col("reasons").bitwiseOR(or_none(F.col("more_reasons"))))
         .drop("more_reasons")
     )
