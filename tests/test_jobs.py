@@ -7,6 +7,7 @@ import os
 import runpy
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -22,7 +23,8 @@ SMALL = [
     *("--master", "local[2]", "--driver-memory", "2g", "--conf", "spark.sql.shuffle.partitions=2"),
     *("--conf", f"spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=400m {LOG}"),
 ]
-AS_OF = "2026-11-20T00:00:00Z"
+AS_OF = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")
+"""This hour: feeds older than a day refuse a build."""
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from corpus.vectors import Batch, World, batches, inputs_of, read_worlds
 from tests.random_worlds import Maker, Row, compared, differences, first_path, random_batches, told
 from tests.vectors import VECTORS
 
-WORLDS, BATCH, SEED = 200, 100, 20261120
+WORLDS, BATCH, SEED = 200, 100, 20261124
 PEOPLE = mask_of(reason for reason in Reason if reason.group is not Group.DATASET)
 
 
@@ -175,6 +175,7 @@ def test_posts_of_excluded_authors_may_as_well_not_be_there(
         free = {author(row) for row in rows if post(row) not in is_out}
         return {"posts": [row for row in rows if author(row) in free and post(row) not in repeated]}
 
+    assert not random_batch.policy.objector_copies.exact | bool(random_batch.policy.objector_copies.near)
     assert kept(first_path(spark, changed(random_batch, without_them))) == kept(judged)
 
 
