@@ -16,7 +16,8 @@ UNION SELECT n, 'mention', id_of(whom) FROM (SELECT n, unnest(mentions) AS whom 
 UNION SELECT n, 'tag', id_of(whom) FROM (SELECT n, unnest(tags) AS whom FROM post);
 
 -- What such an account carries for this post. "MINOR_AT_POST: under age when the post was created, though of age at
--- the cutoff." "With temporal_scope: after only posts created at or after its beginning are covered."
+-- the cutoff." "With temporal_scope: after only posts created at or after its beginning are covered." A post of unknown
+-- platform or time is covered: null never lets it in.
 CREATE TABLE carried AS
 SELECT n, role, account_id, reason
 FROM party JOIN account_reason USING (account_id)
@@ -27,7 +28,7 @@ FROM party JOIN aged USING (account_id) JOIN post USING (n)
 WHERE adult_from <= cutoff_day AND day_in(zone, created_at) < adult_from
 UNION SELECT n, role, party.account_id, reason
 FROM party JOIN cover USING (account_id) JOIN post USING (n)
-WHERE (is_everywhere OR holds(cover.platform = post.platform))
+WHERE (is_everywhere OR coalesce(cover.platform = post.platform, true))
   AND coalesce(created_at BETWEEN since AND until, true);
 
 DELETE FROM carried WHERE reason IN (SELECT reason FROM off);
@@ -76,7 +77,7 @@ UNION SELECT n, 'OUT_OF_WINDOW' FROM post, policy WHERE NOT holds(created_at >= 
 UNION SELECT post.n, 'POST_OBJECTED'
     FROM post JOIN named_post USING (post_id) JOIN objection o ON o.n = named_post.n JOIN span ON span.n = o.n
     WHERE coalesce(created_at BETWEEN since AND until, true)
-      AND (o.platform IS NULL OR holds(o.platform = post.platform)
+      AND (o.platform IS NULL OR coalesce(o.platform = post.platform, true)
            OR EXISTS (FROM profile p WHERE p.account_id = post.account_id AND p.platform = o.platform))
 UNION SELECT n, 'COAUTHOR_INELIGIBLE' FROM post WHERE coauthor_ids IS NULL
 UNION SELECT n, 'COAUTHOR_INELIGIBLE' FROM carried WHERE role = 'coauthor'
