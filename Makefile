@@ -15,8 +15,8 @@ setup: $(READY)  ## all the set-up, and nothing else
 demo: $(READY)  ## a small UK world, three versions of a dataset, and a tour of them (in ./demo)
 	@$(BIN)/corpus demo
 
-test: $(READY)  ## all tests; ARGS="-k name" for some
-	@$(BIN)/pytest $(ARGS)
+test: $(READY)  ## all tests, in two processes; ARGS="-n 0 -k name" for some in one
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 fuzz: $(READY)  ## 2,000 random worlds judged by both paths; ARGS="--seed 7" for the same again
 	@$(BIN)/python -m tests.random_worlds --worlds 2000 $(ARGS)

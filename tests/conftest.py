@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +27,16 @@ SETTINGS_FOR_TESTS = {
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
 }
+
+
+def pytest_configure() -> None:
+    """Where tests run in two processes, each has a cache, and so a log of Spark, of its own; known jars stay known."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        own = Path(tempfile.mkdtemp(prefix="corpus-tests-"))
+        known = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "corpus"
+        if known.is_dir():
+            shutil.copytree(known, own / "corpus", ignore=shutil.ignore_patterns("*.log"))
+        os.environ["XDG_CACHE_HOME"] = str(own)
 
 
 @pytest.fixture(scope="session")
