@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from corpus.inputs import Inputs
+from corpus.resolution import is_withdrawal
 from corpus.schemas import KEYS
 
 BY_CHANNEL = ("objections", "notices")
@@ -120,12 +121,11 @@ def _channel_rows(rows: DataFrame, table: str, by: tuple[str, ...]) -> DataFrame
 
 def _objections(objections: DataFrame, by: tuple[str, ...]) -> DataFrame:
     """How many objections there are (each once), and how many of them a verified withdrawal names."""
-    is_withdrawal = F.coalesce(F.col("kind") == "withdraw", F.lit(False))
     names = F.coalesce(F.col("verified"), F.lit(False)) & F.col("withdraws").isNotNull()
     marked = objections.select(
         *by,
-        F.when(is_withdrawal, F.when(names, F.col("withdraws"))).otherwise(F.col("objection_id")).alias("id"),
-        (~is_withdrawal).alias("is_objection"),
+        F.when(is_withdrawal(), F.when(names, F.col("withdraws"))).otherwise(F.col("objection_id")).alias("id"),
+        (~is_withdrawal()).alias("is_objection"),
     ).where(F.col("id").isNotNull())
     each = marked.groupBy(*by, "id").agg(
         F.bool_or("is_objection").alias("is_objection"), F.bool_or(~F.col("is_objection")).alias("is_withdrawn")
