@@ -126,6 +126,24 @@ def test_a_session_is_quiet_and_no_machine_time_zone_shows_in_it(tmp_path: Path)
     assert (tmp_path / "corpus/spark.log").stat().st_mode & 0o077 == 0
 
 
+def test_a_java_that_ends_under_the_work_is_named_and_the_rerun_said_to_be_safe(tmp_path: Path) -> None:
+    script = """
+        from corpus.cli.options import spark_session
+        try:
+            with spark_session("t", "local", is_small=True) as spark:
+                spark._sc._gateway.proc.kill()
+                spark.range(3).count()
+        except CorpusError as mistake:
+            print(mistake, file=sys.stderr)
+            sys.exit(mistake.exit_code)
+    """
+    ended = run(script, tmp_path)
+    assert ended.returncode == EnvironmentFault.exit_code
+    assert "Spark's Java process ended while it worked" in ended.stderr
+    assert "run the same command again" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("key", "wrong"), [("spark.sql.session.timeZone", "Europe/London"), ("spark.sql.ansi.enabled", "false")]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -67,6 +68,24 @@ def read_conf(conf: Path) -> dict[str, str]:
 def log_path() -> Path:
     """Where the Java of the newest local session on this account writes; only its owner may read it."""
     return _cache() / "spark.log"
+
+
+def java_ended(patience: float = 0) -> EnvironmentFault | None:
+    """What to say if the Java of this process's session has ended, or ends within these seconds; None while it runs."""
+    if SparkContext._gateway is None:  # noqa: SLF001
+        return None
+    try:
+        SparkContext._gateway.proc.wait(patience)  # noqa: SLF001
+    except subprocess.TimeoutExpired:
+        return None
+    log = log_path().read_text(encoding="utf-8", errors="replace") if log_path().exists() else ""
+    told = [line for line in log.splitlines() if re.match(r"(?!\s*at |\s*#?\s*$)", line)]
+    last = told[-1].strip()[:300] if told else "nothing"
+    return EnvironmentFault(
+        f"Spark's Java process ended while it worked (killed, out of memory, or crashed); its last words: {last}. "
+        "What was not committed was not written: see to the memory, then run the same command again. "
+        f"Java's log: {log_path()}"
+    )
 
 
 def _started(name: str, settings: dict[str, str]) -> SparkSession:

@@ -41,7 +41,7 @@ def spark_session(name: str, conf: str, is_small: bool = False) -> Iterator[Spar
     """A session for one command, with its progress drawn; stopped at the end."""
     from corpus.arguments import conf_file
     from corpus.progress import shown_progress, step
-    from corpus.session import open_session
+    from corpus.session import java_ended, open_session
 
     settings = conf_file("spark", conf)
     _silence_pyspark()
@@ -53,8 +53,13 @@ def spark_session(name: str, conf: str, is_small: bool = False) -> Iterator[Spar
         except KeyboardInterrupt:  # typer would end without a word
             print("corpus: stopped", file=sys.stderr)
             raise
+        except Exception as failed:
+            if ended := java_ended(patience=0.5):  # its connections end a moment before it does
+                raise ended from failed
+            raise
         finally:
-            session.stop()
+            if not java_ended():
+                session.stop()
 
 
 def _for_small_data(settings: Path) -> dict[str, str]:
@@ -62,9 +67,13 @@ def _for_small_data(settings: Path) -> dict[str, str]:
     from corpus.session import read_conf
 
     options = "spark.driver.extraJavaOptions"
-    quick_java = f"{read_conf(settings).get(options, '')} -XX:TieredStopAtLevel=1".strip()
+    # The quickest compiler alone has 48 MB for its code by default: full after some seconds, and Java may die of it.
+    quick_java = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=400m"
     never = ("spark.sql.codegen.wholeStage", "spark.sql.adaptive.enabled")
-    return {options: quick_java, "spark.sql.shuffle.partitions": "2"} | dict.fromkeys(never, "false")
+    return {
+        options: f"{read_conf(settings).get(options, '')} {quick_java}",
+        "spark.sql.shuffle.partitions": "2",
+    } | dict.fromkeys(never, "false")
 
 
 def _silence_pyspark() -> None:
