@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from corpus import duplicates, minhash
 from corpus.alike import likeness_of
-from corpus.copies import with_objector_copies
+from corpus.copies import with_marks, with_objector_copies
 from corpus.duplicates import only_from_kept, with_duplicates
 from corpus.errors import EnvironmentFault
 from corpus.policy import Policy, read_policy
@@ -265,3 +265,18 @@ def test_rounds_decide_as_one_look_in_order_and_stop_at_their_bound(
     monkeypatch.setattr(duplicates, "ROUNDS", 1)
     with pytest.raises(EnvironmentFault, match="not decided in 1 rounds: 4 pairs"):
         only_from_kept(pairs_between(spark, {(n, n + 1) for n in range(6)}))
+
+
+def test_objectors_texts_are_sought_under_a_key_of_this_build_alone(spark: SparkSession) -> None:
+    prints = spark.createDataFrame([("a1",), ("a1",), ("b2",), (None,)], "fingerprint STRING")
+
+    def marks(key: bytes) -> list[str | None]:
+        marked = prints.transform(with_marks, key, mark="fingerprint")
+        assert key.hex() not in str(marked._jdf.queryExecution())
+        return [row.mark for row in marked.collect()]
+
+    one, other = marks(bytes(range(32))), marks(bytes(range(1, 33)))
+    assert one[0] == one[1] != one[2]
+    assert one[3] is None
+    assert not set(one[:3]) & set(other)
+    assert not set(one) & {"a1", "b2"}

@@ -71,8 +71,7 @@ def test_at_worst_they_move_once_more_for_each_id_that_they_are_joined_by(
 ) -> None:
     """Where so much is said about single posts that it cannot be sent: by the post's id, and by equal texts.
 
-    Texts are met twice, for copies of objectors and for duplicates: the union with repeated ids, which lies between,
-    forgets how the rows lie.
+    Texts are met twice: under the build's own key for copies of objectors, and by their fingerprints for duplicates.
     """
     monkeypatch.setattr(staging, "FEW", -1)
-    assert sorted(wide_exchanges(verdicts_of(unsettled))) == ["account_id", "fingerprint", "fingerprint", "post_id"]
+    assert sorted(wide_exchanges(verdicts_of(unsettled))) == ["account_id", "fingerprint", "mark", "post_id"]

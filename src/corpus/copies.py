@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from corpus.alike import Likeness
+from corpus.keyed import KEY_BYTES, keyed, with_key, without_key
 from corpus.policy import ObjectorCopies, Policy
 from corpus.reasons import Reason
 from corpus.rules import in_force
@@ -17,28 +20,32 @@ from corpus.verdicts import bitmap, is_objector
 def with_objector_copies(posts: DataFrame, likeness: Likeness, policy: Policy) -> DataFrame:
     """Adds OBJECTOR_TEXT_COPY to what repeats an earlier post of an objector. One row in, one row out.
 
-    At an equal or unknown time the objector is earlier. Costs one semi-join of the posts with the objectors' texts, and
-    one join with the texts found: both few.
+    At an equal or unknown time the objector is earlier. What stands in scratch space of an objector's text is its
+    `mark`: a keyed fingerprint, whose key is drawn here and ends with the build. Costs one semi-join of the posts with
+    the objectors' marks, and one join with the marks found: both few.
     """
     if not in_force(policy) & Reason.OBJECTOR_TEXT_COPY.mask:
         return posts
     rule = policy.objector_copies
-    said = posts.transform(objectors_texts, rule)
-    repeated = said.unionByName(said.transform(_texts_near, likeness, rule)) if rule.near else said
+    key = secrets.token_bytes(KEY_BYTES)  # decides nothing: equal texts are equal under any key
+    marked = posts.transform(with_marks, key, mark="fingerprint")
+    said = marked.transform(objectors_texts, rule)
+    repeated = said.unionByName(said.transform(_texts_near, likeness, rule, key)) if rule.near else said
     posts_said = F.array_sort(F.flatten(F.collect_list("said")))
-    earliest = repeated.groupBy("fingerprint").agg(posts_said.alias("said")).transform(sent_where_few)
+    earliest = repeated.groupBy("mark").agg(posts_said.alias("said")).transform(sent_where_few)
     copy = bitmap(Reason.OBJECTOR_TEXT_COPY.mask)
     reasons = F.col("reasons")
     return (
-        posts
-        .join(earliest, on="fingerprint", how="left")
+        marked
+        # one row in, one row out
+        .join(earliest, on="mark", how="left")
         .withColumn("reasons", F.when(_is_after_any("said"), reasons.bitwiseOR(copy)).otherwise(reasons))
         .select(*posts.columns)
     )
 
 
 def objectors_texts(posts: DataFrame, rule: ObjectorCopies) -> DataFrame:
-    """One row per text that counts as an objector's own words: fingerprint, and `said`, the two earliest such posts.
+    """One row per text that counts as an objector's own words: mark, and `said`, the two earliest such posts.
 
     Not what is too short, nor what many others say and somebody eligible said first.
     """
@@ -47,7 +54,7 @@ def objectors_texts(posts: DataFrame, rule: ObjectorCopies) -> DataFrame:
         posts
         .where(objects & F.col("fingerprint").isNotNull())
         .where(word_count(F.col("text")) >= rule.min_tokens)
-        .select("fingerprint")
+        .select("mark")
         .distinct()
         .transform(sent_where_few)
     )
@@ -57,24 +64,29 @@ def objectors_texts(posts: DataFrame, rule: ObjectorCopies) -> DataFrame:
     return (
         posts
         # many rows in, few out
-        .join(texts, on="fingerprint", how="left_semi")
-        .groupBy("fingerprint")
+        .join(texts, on="mark", how="left_semi")
+        .groupBy("mark")
         .agg(F.min_by(post, F.when(objects, post), 2).alias("said"), everybodys.alias("is_everybodys"))
         .where(~F.col("is_everybodys"))
-        .select("fingerprint", "said")
+        .select("mark", "said")
     )
 
 
-def _texts_near(said: DataFrame, likeness: Likeness, rule: ObjectorCopies) -> DataFrame:
+def with_marks(rows: DataFrame, key: bytes, **marks: str) -> DataFrame:
+    """Adds the keyed fingerprint of each of these columns under its name. One row in, one row out."""
+    named = {mark: keyed("text", F.col(fingerprint)) for mark, fingerprint in marks.items()}
+    return rows.transform(with_key, key, rows.sparkSession).withColumns(named).transform(without_key)
+
+
+def _texts_near(said: DataFrame, likeness: Likeness, rule: ObjectorCopies, key: bytes) -> DataFrame:
     """The texts that resemble an objector's, with the posts in which it was said."""
     close = likeness.alike.where((F.col("similarity") >= rule.near) & (F.col("words") >= rule.min_tokens))
-    early, late = F.col("early.fingerprint"), F.col("late.fingerprint")
-    both_ways = F.inline(
-        F.array(*(F.struct(a.alias("fingerprint"), b.alias("other")) for a, b in ((early, late), (late, early))))
-    )
-    theirs = said.select(F.col("fingerprint").alias("other"), "said")
+    marked = close.transform(with_marks, key, early_mark="early.fingerprint", late_mark="late.fingerprint")
+    ways = (("early_mark", "late_mark"), ("late_mark", "early_mark"))
+    both_ways = F.inline(F.array(*(F.struct(F.col(a).alias("mark"), F.col(b).alias("other")) for a, b in ways)))
+    theirs = said.select(F.col("mark").alias("other"), "said")
     # one row in, at most one out: an objector's text has one row
-    return close.select(both_ways).join(theirs, on="other", how="inner").select("fingerprint", "said")
+    return marked.select(both_ways).join(theirs, on="other", how="inner").select("mark", "said")
 
 
 def _is_after_any(said: str) -> Column:
