@@ -37,6 +37,14 @@ SETTINGS = {
     "spark.sql.shuffle.partitions": "8",
 }
 NEAR, SIZE = 0.8, 2
+LATE = "we are sorry that the service number {n} to Leeds city station is late again this morning and thank everybody "
+HOT = {
+    "unlike of a template": (1, "the {n} to Leeds leaves from stand {m} at {n} today"),
+    "alike of a template": (1, LATE + "who waits for it on the platform with us for their patience"),
+    "of one text": (2, "happy new year to everyone in Leeds and to all who cannot be with us tonight"),
+}
+MOST_HOT = 3
+"""So many times the time of ordinary posts may those of one bucket take."""
 
 
 def main() -> int:
@@ -45,6 +53,7 @@ def main() -> int:
     parser.add_argument("--posts", type=int, default=1_000_000, help="for the speed against datatrove and the floor")
     parser.add_argument("--growth", type=int, nargs="*", default=[500_000, 1_000_000, 2_000_000, 4_000_000])
     parser.add_argument("--tweets", type=int, default=20_000, help="for the quality; 0 leaves it out")
+    parser.add_argument("--hot", type=int, default=500_000, help="posts of one template; twice so many of one text")
     parser.add_argument("--no-peer", action="store_true", help="without datatrove")
     parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -55,6 +64,7 @@ def main() -> int:
         install_peer()
     met = [speed(asked.posts, asked.no_peer)] if asked.posts else []
     met += [growth(asked.growth)] if asked.growth else []
+    met += [hot(asked.hot)] if asked.hot else []
     met += [quality(asked.tweets, asked.no_peer)] if asked.tweets and TWEETS.exists() else []
     return int(not all(met))
 
@@ -81,12 +91,33 @@ def growth(sizes: list[int]) -> bool:
     for posts in sizes:
         found = measured("duplicates", made_posts(posts))
         per_post[posts] = found["seconds"] / posts
-        memory = ", ".join(f"{name} {mb:,.0f} MB" for name, mb in found["memory"].items())
-        print(
-            f"growth  {posts:>9,} posts: {found['seconds']:.1f} s, {per_post[posts] * 1e6:.1f} µs a post; peak {memory}"
-        )
+        each = f"{found['seconds']:.1f} s, {per_post[posts] * 1e6:.1f} µs a post"
+        print(f"growth  {posts:>9,} posts: {each}; peak {memory_of(found)}")
     base, most = per_post.get(1_000_000), per_post.get(4_000_000)
     return not (base and most) or most <= 1.15 * base
+
+
+def hot(number: int) -> bool:
+    """Posts of one template with other numbers, alike or not, and one text over and over, beside ordinary posts."""
+    is_met = True
+    for kind, (times, template) in HOT.items():
+        posts = number * times
+        draw = np.random.Generator(np.random.PCG64(2)).integers(10_000_000, size=(posts, 2))
+        rows = [(f"p{at:09d}", template.format(n=n, m=m)) for at, (n, m) in enumerate(draw)]
+        found = measured("duplicates", write_posts(rows, WORK / f"hot-{kind.replace(' ', '-')}-{posts}"))
+        plain = measured("duplicates", made_posts(posts))
+        ratio = found["seconds"] / plain["seconds"]
+        is_met &= ratio <= MOST_HOT
+        print(
+            f"hot     {posts:,} {kind}: {found['seconds']:.1f} s, ordinary posts {plain['seconds']:.1f} s, ratio "
+            f"{ratio:.2f}; {found['kept']:,} kept, {found['capped']:,} capped; peak {memory_of(found)}"
+        )
+    return is_met
+
+
+def memory_of(found: dict[str, Any]) -> str:
+    """The peak of each kind of process."""
+    return ", ".join(f"{kind} {mb:,.0f} MB" for kind, mb in found["memory"].items())
 
 
 def quality(number: int, no_peer: bool) -> bool:
@@ -274,6 +305,9 @@ def run_step(step: str, table: str, report: str) -> int:
         posts = posts.transform(with_duplicates, likeness, policy).where("reasons = 0").drop("fingerprint")
     posts.write.format("parquet" if step == "quality" else "delta").save(out)
     took = {"start": started - began, "seconds": time.monotonic() - started}
+    if step == "duplicates":
+        written = spark.read.format("delta").load(out)
+        took |= {"kept": written.count(), "capped": written.where("is_capped").count()}
     if step == "quality":
         pairs = likeness.alike.select(
             F.col("early.post_id").alias("early"), F.col("late.post_id").alias("late"), "similarity"

@@ -22,7 +22,7 @@ from deltalake import DeltaTable as Reader
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from corpus import snapshot
+from corpus import render, snapshot
 from corpus.build import Built, build, commit_version
 from corpus.clearance import require_fresh, with_what_is_known
 from corpus.cli.policies import tell_changes, tell_moves
@@ -36,6 +36,7 @@ from corpus.pipeline import judge
 from corpus.policy import GATES, Accepted, Governance
 from corpus.policy_changes import changes
 from corpus.policy_impact import Impact, Moved, impact
+from corpus.query import why
 from corpus.reasons import Reason, reasons_in
 from corpus.request import BuildRequest
 from corpus.rereading import inputs_of_version
@@ -88,6 +89,20 @@ def test_a_build_decides_every_post_as_the_vectors_say(made: Made) -> None:
         for post, reasons in world.case.get("out", {}).items():
             assert out[world.tag + post] == set(reasons)
     assert not kept & set(out)
+
+
+def test_why_shows_a_dropped_text_beside_the_one_that_was_kept_instead(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tag,) = [world.tag for world in WORLDS if world.name == "a copy of a copy that was dropped"]
+    for post, said in (("p2", "x24"), ("p3", "x24!")):
+        verdicts = why(made.request.warehouse, "uk-social", 1, f"{tag}{post}")
+        assert verdicts[0].kept_instead == f"{tag}p1"
+        assert verdicts[0].similarity == pytest.approx(22 / 24)
+        render.why(verdicts)
+        shown = capsys.readouterr().out
+        assert f"kept instead: {tag}p1 (similarity 0.92)" in shown
+        assert ["≠", said, "w24"] in [line.split() for line in shown.splitlines()]
 
 
 def test_the_first_build_is_version_1_of_a_table_that_keeps_its_versions(spark: SparkSession, made: Made) -> None:
@@ -389,7 +404,7 @@ def test_changes_of_policy_are_counted_in_posts_each_alone_and_all_together(
     tell_moves("uk-social@1", "a", found, moves)
     said = capsys.readouterr().out
     assert "From a to b: 1 different, 1 laxer, 1 stricter" in said
-    assert re.search(r"all changes together +0 +4\n", said)
+    assert re.search(rf"all changes together +0 +{kept}\n", said)
     assert "The other changes (1) decide about no post." in said
 
 
