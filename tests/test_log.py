@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -39,21 +41,41 @@ def roots_of(leaves: list[bytes]) -> list[bytes]:
 ROOTS = roots_of(LEAVES)
 
 
+STAGES = [0, 1, 2, 3, 5, 254, 255, 256, 257, 300]
+
+
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log of 600 entries, whose every checkpoint was that of another library."""
-    folder = tmp_path_factory.mktemp("log")
+def stages() -> Iterator[dict[int, Path]]:
+    """A log of 600 entries, whose every checkpoint was that of another library; and as it was at smaller sizes.
+
+    In memory where there is such a folder: thousands of files are brought to disk for sure otherwise.
+    """
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield grown(Path(folder))
+
+
+def grown(folder: Path) -> dict[int, Path]:
+    kept = {SIZE: folder / "whole"}
+    kept[SIZE].mkdir()
     for index, leaf in enumerate(LEAVES):
-        assert added(folder, leaf) == index
-        known = read_checkpoint(checkpoint(folder) or "", ORIGIN, PUBLIC)
+        if index in STAGES:
+            kept[index] = shutil.copytree(kept[SIZE], folder / str(index))
+        assert added(kept[SIZE], leaf) == index
+        known = read_checkpoint(checkpoint(kept[SIZE]) or "", ORIGIN, PUBLIC)
         assert (known.size, known.root) == (index + 1, ROOTS[index + 1])
-    return folder
+    return kept
 
 
-def log_of(folder: Path, size: int) -> Path:
-    for leaf in LEAVES[:size]:
-        added(folder, leaf)
-    return folder
+@pytest.fixture(scope="module")
+def full(stages: dict[int, Path]) -> Path:
+    return stages[SIZE]
+
+
+@pytest.fixture
+def log_of(stages: dict[int, Path], tmp_path: Path) -> Callable[[int], Path]:
+    """A log of one of these sizes, to be changed at will."""
+    return lambda size: shutil.copytree(stages[size], tmp_path / "log")
 
 
 def test_an_empty_log_has_no_checkpoint_and_no_entries(tmp_path: Path) -> None:
@@ -92,9 +114,10 @@ def test_the_files_are_those_of_the_published_layout_and_no_others(full: Path) -
 
 
 @pytest.mark.parametrize("size", [0, 1, 5, 254, 255, 256, 257])
-def test_whatever_part_of_an_append_a_crash_leaves_the_next_one_mends(tmp_path: Path, size: int) -> None:
-    before = log_of(tmp_path / "before", size) if size else tmp_path / "before"
-    before.mkdir(exist_ok=True)
+def test_whatever_part_of_an_append_a_crash_leaves_the_next_one_mends(
+    stages: dict[int, Path], tmp_path: Path, size: int
+) -> None:
+    before = stages[size]
     after = shutil.copytree(before, tmp_path / "after")
     added(after, b"lost in the crash")
     for number, left in enumerate(remains(before, after)):
@@ -117,33 +140,33 @@ def remains(before: Path, after: Path) -> Iterator[tuple[Path, ...]]:
     return (some for many in range(len(new) + 1) for some in combinations(new, many))
 
 
-def test_a_crash_before_the_signature_leaves_the_log_as_it_was(tmp_path: Path) -> None:
-    log_of(tmp_path, 3)
+def test_a_crash_before_the_signature_leaves_the_log_as_it_was(log_of: Callable[[int], Path]) -> None:
+    log = log_of(3)
 
     def crash(_: bytes) -> bytes:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        append(tmp_path, ORIGIN, b"lost", crash, PUBLIC)
-    assert entries(tmp_path) == LEAVES[:3]
-    assert added(tmp_path, LEAVES[3]) == 3
+        append(log, ORIGIN, b"lost", crash, PUBLIC)
+    assert entries(log) == LEAVES[:3]
+    assert added(log, LEAVES[3]) == 3
 
 
 @pytest.mark.parametrize("size", [1, 5, 255, 256, 257, 300])
-def test_a_history_that_does_not_extend_the_last_is_not_signed(tmp_path: Path, size: int) -> None:
-    log_of(tmp_path, size)
-    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+def test_a_history_that_does_not_extend_the_last_is_not_signed(log_of: Callable[[int], Path], size: int) -> None:
+    log = log_of(size)
+    files = sorted(path for path in log.rglob("*") if path.is_file())
     for path in files:
-        whole, was = path.read_bytes(), checkpoint(tmp_path)
+        whole, was = path.read_bytes(), checkpoint(log)
         for content in (None, b"", whole[:-1], whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:], whole + bytes(32)):
             path.unlink() if content is None else path.write_bytes(content)
             is_last = path.parent.name.endswith(".p") or path.name == "checkpoint"
             if is_last and content != whole + bytes(32):  # an entry's file may be longer than what is read of it
-                refuses(tmp_path, size)
-            refuses_to_read(tmp_path, path, size)
+                refuses(log, size)
+            refuses_to_read(log, path, size)
             path.write_bytes(whole)
-        assert checkpoint(tmp_path) == was
-    assert added(tmp_path, LEAVES[size]) == size
+        assert checkpoint(log) == was
+    assert added(log, LEAVES[size]) == size
 
 
 def refuses(folder: Path, size: int) -> None:
@@ -165,35 +188,35 @@ def refuses_to_read(folder: Path, changed: Path, size: int) -> None:
     assert found == (LEAVES[:size] if checkpoint(folder) else [])
 
 
-def test_an_older_checkpoint_put_back_is_noticed(tmp_path: Path) -> None:
-    log_of(tmp_path, 3)
-    old = (tmp_path / "checkpoint").read_bytes()
+def test_an_older_checkpoint_put_back_is_noticed(log_of: Callable[[int], Path]) -> None:
+    log = log_of(3)
+    old = (log / "checkpoint").read_bytes()
     for leaf in LEAVES[3:5]:
-        added(tmp_path, leaf)
-    (tmp_path / "checkpoint").write_bytes(old)
+        added(log, leaf)
+    (log / "checkpoint").write_bytes(old)
     with pytest.raises(DatasetError, match="an old one, or missing"):
-        added(tmp_path, b"another history")
+        added(log, b"another history")
 
 
-def test_another_key_or_another_log_signs_nothing(tmp_path: Path) -> None:
-    log_of(tmp_path, 2)
+def test_another_key_or_another_log_signs_nothing(log_of: Callable[[int], Path]) -> None:
+    log = log_of(2)
     other = Ed25519PrivateKey.generate()
     for origin, key in ((ORIGIN, other), ("corpus/eu-social", PRIVATE)):
         public = key.public_key().public_bytes_raw()
         with pytest.raises(DatasetError, match="does not hold"):
-            append(tmp_path, origin, b"leaf", key.sign, public)
+            append(log, origin, b"leaf", key.sign, public)
 
 
-def test_a_witness_line_does_not_stop_the_log(tmp_path: Path) -> None:
-    log_of(tmp_path, 2)
+def test_a_witness_line_does_not_stop_the_log(log_of: Callable[[int], Path]) -> None:
+    log = log_of(2)
     witness = Ed25519PrivateKey.generate()
-    note = cosigned(checkpoint(tmp_path) or "", "witness", witness.sign, witness.public_key().public_bytes_raw(), 7)
-    (tmp_path / "checkpoint").write_text(note, encoding="utf-8")
-    assert added(tmp_path, LEAVES[2]) == 2
+    note = cosigned(checkpoint(log) or "", "witness", witness.sign, witness.public_key().public_bytes_raw(), 7)
+    (log / "checkpoint").write_text(note, encoding="utf-8")
+    assert added(log, LEAVES[2]) == 2
 
 
-def test_an_entry_too_long_for_the_format_is_refused(tmp_path: Path) -> None:
-    log_of(tmp_path, 1)
+def test_an_entry_too_long_for_the_format_is_refused(log_of: Callable[[int], Path]) -> None:
+    log = log_of(1)
     with pytest.raises(DatasetError, match="65535 bytes"):
-        added(tmp_path, bytes(65536))
-    assert entries(tmp_path) == LEAVES[:1]
+        added(log, bytes(65536))
+    assert entries(log) == LEAVES[:1]

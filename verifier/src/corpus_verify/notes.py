@@ -44,9 +44,11 @@ def signed(text: str, name: str, sign: Callable[[bytes], bytes], public: bytes) 
 
 
 def cosigned(note: str, name: str, sign: Callable[[bytes], bytes], public: bytes, at: int) -> str:
-    """The note with a witness's line added: it saw this text at that second (Unix time)."""
-    text, _ = _parts(note)
-    return note + _line(name, _COSIGNED, public, at.to_bytes(8, "big") + sign(_seen(text, at)))
+    """The note with a witness's line, instead of its last one: it saw this text at that second (Unix time)."""
+    text, lines = _parts(note)
+    own = key_hash(name, _COSIGNED, public)
+    others = [f"— {who} {b64encode(blob).decode()}\n" for who, blob in lines if (who, blob[:4]) != (name, own)]
+    return "".join((text, "\n", *others, _line(name, _COSIGNED, public, at.to_bytes(8, "big") + sign(_seen(text, at)))))
 
 
 def opened(note: str, name: str, public: bytes) -> str:
