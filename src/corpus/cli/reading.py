@@ -12,19 +12,6 @@ from corpus.cli.options import HERE, Json, Warehouse, app
 
 
 @app.command()
-def log(dataset: str, warehouse: Warehouse = HERE, json: Json = False) -> None:
-    """The versions of a dataset, newest first.
-
-    Example: corpus log uk-social
-    """
-    from corpus import render
-    from corpus.versions import versions
-
-    found = versions(warehouse, dataset)
-    render.as_json([version.summary() for version in found]) if json else render.log(found)
-
-
-@app.command()
 def show(
     version: Annotated[str, typer.Argument(metavar="DATASET[@N]")], warehouse: Warehouse = HERE, json: Json = False
 ) -> None:
