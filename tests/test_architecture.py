@@ -27,6 +27,7 @@ LAYERS = [
     "request",
     "versions evidence gates",
     "archive snapshot funnel facts grounds",
+    "tables",
     "pipeline",
     "accounts notices objections posts references alike copies duplicates ingest",
     "rereading",
