@@ -35,7 +35,7 @@ LAYERS = [
     "resolution",
     "rules verdicts staging inputs keys local_time text text_html minhash keyed arguments session",
     "policy_explained policy_changes policy_words",
-    "policy progress java abreast",
+    "policy progress java abreast dataset_key",
     "config reasons schemas",
     "errors",
 ]
@@ -52,6 +52,7 @@ READERS = [
     "render",
     "progress",
     "arguments",
+    "dataset_key",
     "policy",
     "policy_words",
     "policy_explained",

@@ -27,11 +27,12 @@ from corpus.build import Built, build, commit_version
 from corpus.clearance import require_fresh, with_what_is_known
 from corpus.cli.policies import tell_changes, tell_moves
 from corpus.config import validated
+from corpus.dataset_key import keyed_hash
 from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused, SourceError
 from corpus.evidence.lease import lease
 from corpus.evidence.store import digest_of, intent_path, read_document, statement_path
 from corpus.facts import Facts, Feed
-from corpus.keyed import keyed, keyed_hash, with_key
+from corpus.keyed import keyed, with_key
 from corpus.pipeline import judge
 from corpus.policy import GATES, Accepted, Governance
 from corpus.policy_changes import changes

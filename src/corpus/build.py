@@ -16,6 +16,7 @@ from corpus import snapshot, tables
 from corpus.accounts import judged_people
 from corpus.archive import write_archive
 from corpus.clearance import cleared, outcomes, require_fresh
+from corpus.dataset_key import key_id, make_key, read_key
 from corpus.errors import Conflict, DatasetError
 from corpus.evidence.lease import lease
 from corpus.evidence.statement import as_statement, code_identity, instant, texts
@@ -28,7 +29,6 @@ from corpus.evidence.store import (
 )
 from corpus.funnel import funnel_of
 from corpus.grounds import as_grounds, as_register
-from corpus.keyed import key_id, make_key, read_key
 from corpus.mapping import reading
 from corpus.pipeline import judge
 from corpus.progress import step
