@@ -16,18 +16,20 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 ROOT = Path(__file__).parent.parent
 DIST = ROOT / "dist"
+PACKAGES = [ROOT / "src/corpus", ROOT / "verifier/src/corpus_verify"]
 ON_THE_CLUSTER = {"pyspark", "py4j", "colorama"}
 
 
 def pack_package(folder: Path = DIST) -> Path:
-    """The package alone, importable as it is."""
+    """The package and its verifier alone, importable as they are."""
     out = folder / "corpus.zip"
     with ZipFile(out, "w", ZIP_DEFLATED) as pack:
-        for path in sorted((ROOT / "src/corpus").rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                entry = ZipInfo(path.relative_to(ROOT / "src").as_posix())
-                entry.external_attr = 0o644 << 16
-                pack.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
+        for package in PACKAGES:
+            for path in sorted(package.rglob("*")):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    entry = ZipInfo(path.relative_to(package.parent).as_posix())
+                    entry.external_attr = 0o644 << 16
+                    pack.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
     return out
 
 
@@ -47,7 +49,9 @@ def pack_libraries(folder: Path = DIST) -> Path:
 
 def locked_libraries() -> list[str]:
     """The names in requirements.lock that this environment has and a cluster with Spark has not."""
-    names = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    names = re.findall(
+        r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE
+    )
     return sorted(set(names) - ON_THE_CLUSTER)
 
 

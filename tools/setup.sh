@@ -54,6 +54,7 @@ packages() {
   "${install[@]}" --require-hashes -r .venv/setuptools.lock
   "${install[@]}" --require-hashes --no-build-isolation --use-pep517 -r requirements-dev.lock
   "${install[@]}" --no-deps --no-build-isolation --editable .
+  "${install[@]}" --no-deps --no-build-isolation --editable verifier
 }
 
 find_java() {
