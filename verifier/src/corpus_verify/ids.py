@@ -16,7 +16,7 @@ BUCKET_IDS = 16
 
 def depth_for(ids: int) -> int:
     """How many bits of an id's public hash say its bucket: as few as keep 16 ids or less to a bucket on average."""
-    return max(0, (-(-ids // BUCKET_IDS) - 1).bit_length())
+    return max(0, -(-ids // BUCKET_IDS) - 1).bit_length()
 
 
 def bucket_of(kind: str, name: str, depth: int) -> int:
