@@ -16,7 +16,7 @@ from corpus import snapshot, tables
 from corpus.accounts import judged_people
 from corpus.archive import write_archive
 from corpus.clearance import cleared, outcomes, require_fresh
-from corpus.dataset_key import key_id, make_key, read_key
+from corpus.dataset_key import key_id, make_key, read_key, snapshot_key
 from corpus.errors import Conflict, DatasetError
 from corpus.evidence.lease import lease
 from corpus.evidence.statement import as_statement, code_identity, instant, texts
@@ -27,6 +27,7 @@ from corpus.evidence.store import (
     statement_path,
     write_document,
 )
+from corpus.evidence.trees import write_trees
 from corpus.funnel import funnel_of
 from corpus.grounds import as_grounds, as_register
 from corpus.mapping import reading
@@ -156,9 +157,8 @@ def _make_version(
         tables.write_side_table(register, folder, "objections", build_id, "objection_id")
         if request.source.archive == "people":
             write_archive(inputs, folder, build_id, policy)
-    documents = snapshot.as_documents(verdicts, key, bits, spark)
-    with step("computing the row digest"):
-        digest = snapshot.row_digest(documents)
+    with step("computing the row digest and the trees"):
+        digest, trees = _committed_to(request, build_id, verdicts, keyed)
     intent = identity | {
         "dataset": request.dataset,
         "build_id": build_id,
@@ -173,9 +173,24 @@ def _make_version(
         "without_data": [reason.name for reason in without_data(inputs, policy)],
         "funnel": texts(funnel),
         "snapshot": {"rows": str(funnel["kept"]), "digest": digest, "bucket_bits": str(bits)},
+        "trees": trees,
     }
+    documents = snapshot.as_documents(verdicts, *keyed)
     with step("committing the version"):
         return commit_version(spark, request, documents, intent, lambda: require_fresh(spark, request, pins, facts))
+
+
+def _committed_to(
+    request: BuildRequest, build_id: str, verdicts: DataFrame, keyed: tuple[bytes, int, SparkSession]
+) -> tuple[str, dict[str, dict[str, str]]]:
+    """The digest of the rows to be committed, and the trees of their posts and people, whose leaves are written."""
+    hashed = snapshot.as_row_hashes(verdicts, *keyed).persist()
+    digest = snapshot.digest_of_hashes(hashed)
+    accounts = snapshot.as_members(verdicts, *keyed).select("account_id")
+    own = snapshot_key(keyed[0], request.dataset, build_id)
+    trees = write_trees(request.folder, build_id, hashed, accounts, own)
+    hashed.unpersist()
+    return digest, trees
 
 
 def _finished(

@@ -49,22 +49,13 @@ def bucket_bits_for(accounts: int) -> int:
 
 def as_documents(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
     """The posts that are in, as rows of the snapshot. Nothing of the author but the bucket."""
-    return (
-        verdicts
-        .where(F.col("reasons") == 0)
-        .transform(with_key, key, spark)
-        .select(
-            _doc_id().alias("doc_id"),
-            "text",
-            "platform",
-            "surface",
-            "lang",
-            F.to_date("created_at").alias("created_on"),
-            F.char_length("text").alias("chars"),
-            "copies",
-            _bucket(F.col("account_id"), bits).alias("bucket"),
-        )
-    )
+    return verdicts.transform(_kept, key, spark).select(*_document(bits))
+
+
+def as_row_hashes(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
+    """The posts that are in, one narrow row each: post_id, doc_id, bucket, row_hash. For the digest and the trees."""
+    documents = verdicts.transform(_kept, key, spark).select("post_id", *_document(bits))
+    return documents.select("post_id", "doc_id", "bucket", _row_hash().alias("row_hash"))
 
 
 def as_exclusions(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
@@ -160,20 +151,45 @@ def committed(spark: SparkSession, dataset: Path, said: Said, version: int, rows
 
 
 def row_digest(documents: DataFrame) -> str:
-    """The digest of a version's rows, independent of files, partitions and order; docs/dataset.md defines it.
+    """The digest of a version's rows, independent of files, partitions and order; docs/dataset.md defines it."""
+    return digest_of_hashes(documents.select("doc_id", "bucket", _row_hash().alias("row_hash")))
+
+
+def digest_of_hashes(rows: DataFrame) -> str:
+    """The digest of rows of which doc_id, bucket and row_hash are known.
 
     One exchange of ids and hashes; the driver holds one hash per bucket.
     """
-    fields = [_netstring(F.col(c.name)) for c in columns(SNAPSHOT)]
-    in_order = F.transform(F.array_sort(F.collect_list("row")), lambda row: row["hash"])
+    in_order = F.transform(F.array_sort(F.collect_list("row")), lambda row: row["row_hash"])
     buckets = (
-        documents
-        .select("bucket", F.struct("doc_id", F.sha2(F.concat(*fields), 256).alias("hash")).alias("row"))
+        rows
+        .select("bucket", F.struct("doc_id", "row_hash").alias("row"))
         .groupBy("bucket")
         .agg(F.sha2(F.array_join(in_order, ""), 256).alias("digest"))
     )
     lines = sorted((row["bucket"], row["digest"]) for row in buckets.collect())
     return sha256("".join(f"{bucket}:{digest}\n" for bucket, digest in lines).encode()).hexdigest()
+
+
+def _kept(verdicts: DataFrame, key: bytes, spark: SparkSession) -> DataFrame:
+    return verdicts.where(F.col("reasons") == 0).transform(with_key, key, spark)
+
+
+def _document(bits: int) -> list[Column]:
+    """The columns of a row of the snapshot, out of a kept verdict and the key."""
+    return [
+        _doc_id().alias("doc_id"),
+        *map(F.col, ("text", "platform", "surface", "lang")),
+        F.to_date("created_at").alias("created_on"),
+        F.char_length("text").alias("chars"),
+        F.col("copies"),
+        _bucket(F.col("account_id"), bits).alias("bucket"),
+    ]
+
+
+def _row_hash() -> Column:
+    """The SHA-256 of the canonical row, in hex; docs/dataset.md defines it."""
+    return F.sha2(F.concat(*(_netstring(F.col(c.name)) for c in columns(SNAPSHOT))), 256)
 
 
 def _doc_id() -> Column:

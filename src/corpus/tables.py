@@ -11,10 +11,19 @@ from pyspark.sql import functions as F
 
 from corpus.errors import EnvironmentFault
 from corpus.policy import Policy
-from corpus.schemas import EXCLUSIONS, GROUNDS, MEMBERS, REGISTER, SNAPSHOT, columns
+from corpus.schemas import EXCLUSIONS, GROUNDS, LEAVES, MEMBERS, REGISTER, SNAPSHOT, columns
 
-SIDE_TABLES = {"exclusions": EXCLUSIONS, "members": MEMBERS, "grounds": GROUNDS, "objections": REGISTER}
-STATISTICS = {"snapshot": "bucket,platform,surface,created_on"} | dict.fromkeys(SIDE_TABLES, "bucket")
+SIDE_TABLES = {
+    "exclusions": EXCLUSIONS,
+    "members": MEMBERS,
+    "grounds": GROUNDS,
+    "objections": REGISTER,
+    "leaves": LEAVES,
+}
+STATISTICS = dict.fromkeys(SIDE_TABLES, "bucket") | {
+    "snapshot": "bucket,platform,surface,created_on",
+    "leaves": "tree,index",
+}
 
 
 def exists(spark: SparkSession, dataset: Path) -> bool:
@@ -71,12 +80,16 @@ def properties(statistics: str, policy: Policy) -> dict[str, str]:
 
 
 def write_side_table(rows: DataFrame, dataset: Path, name: str, build_id: str, sort_by: str) -> None:
-    """Writes a build's rows of a side table, in place of what an earlier try of the same build left there."""
+    """Writes a build's rows of a side table, clustered by bucket."""
+    write_as_placed(rows.transform(clustered, sort_by), dataset, name, build_id)
+
+
+def write_as_placed(rows: DataFrame, dataset: Path, name: str, build_id: str) -> None:
+    """Writes a build's rows of a side table where they lie, in place of what an earlier try of the same build left."""
     rows = rows.withColumn("build_id", F.lit(build_id)).select(*(c.name for c in columns(SIDE_TABLES[name])))
     (
-        rows
-        .transform(clustered, sort_by)
-        .write.format("delta")
+        rows.write
+        .format("delta")
         .mode("overwrite")
         .option("replaceWhere", f"build_id = '{build_id}'")
         .save(str(dataset / name))
