@@ -56,13 +56,28 @@ def read_document(path: Path) -> dict[str, Any] | None:
 
 def write_document(path: Path, document: dict[str, Any]) -> None:
     """Writes a document's canonical JSON so that a reader sees all of it or nothing, also after a power cut."""
+    write_whole(path, canonical(document))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file so that a reader sees all of it or nothing, also after a power cut."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         with os.fdopen(handle, "wb") as file:
-            file.write(canonical(document))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(scratch).replace(path)
+        _settle(path.parent)
     except OSError as cannot:
         raise EnvironmentFault(f"The evidence file {path} cannot be written: {cannot}.") from None
+
+
+def _settle(folder: Path) -> None:
+    """Waits until a folder's names are on disk, so that what is written next cannot get there before them."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -29,7 +29,15 @@ def root_of(hashes: Iterable[bytes]) -> bytes:
         for _ in range(_trailing_zeros(count)):
             right = waiting.pop()
             waiting.append(node_hash(waiting.pop(), right))
-    return _joined(waiting)
+    return joined(waiting)
+
+
+def joined(roots: Sequence[bytes]) -> bytes:
+    """The root above complete trees that stand side by side, none lower than the next."""
+    root = roots[-1] if roots else EMPTY
+    for left in reversed(roots[:-1]):
+        root = node_hash(left, root)
+    return root
 
 
 def inclusion_path(hashes: Sequence[bytes], index: int) -> list[bytes]:
@@ -97,13 +105,3 @@ def _turns(index: int, size: int) -> Iterable[bool]:
 
 def _trailing_zeros(number: int) -> int:
     return (number & -number).bit_length() - 1
-
-
-def _joined(waiting: list[bytes]) -> bytes:
-    """The root above complete trees of falling height."""
-    if not waiting:
-        return EMPTY
-    root = waiting[-1]
-    for left in reversed(waiting[:-1]):
-        root = node_hash(left, root)
-    return root

@@ -76,12 +76,16 @@ def signers(note: str) -> list[str]:
 def read_checkpoint(note: str, origin: str, public: bytes) -> Checkpoint:
     """The checkpoint in a note, if it is of that origin and this key signed it. Raises Refused."""
     text = opened(note, origin, public)
-    lines = text.split("\n")
-    if lines[0] != origin:
-        raise Refused(f"the checkpoint is of '{printable(lines[0])}' and not of '{printable(origin)}'")
-    if len(lines) != _LINES_OF_TEXT or not NUMBER.fullmatch(lines[1]):
-        raise Refused("the checkpoint is not an origin, a size and a root")
-    return Checkpoint(origin, int(lines[1]), _decoded(lines[2], 32, "root of the checkpoint"), text)
+    found = _checkpoint(text)
+    if found.origin != origin:
+        raise Refused(f"the checkpoint is of '{printable(found.origin)}' and not of '{printable(origin)}'")
+    return found
+
+
+def unchecked(note: str) -> Checkpoint:
+    """The checkpoint in a note, whoever signed it or nobody. Raises Refused where there is none."""
+    text, _ = _parts(note)
+    return _checkpoint(text)
 
 
 def verifier_key(name: str, public: bytes, is_witness: bool = False) -> str:
@@ -98,6 +102,13 @@ def key_hash(name: str, kind: bytes, public: bytes) -> bytes:
 def printable(text: str) -> str:
     """The text with every character that could change a screen written as its number."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _checkpoint(text: str) -> Checkpoint:
+    lines = text.split("\n")
+    if len(lines) != _LINES_OF_TEXT or not NUMBER.fullmatch(lines[1]):
+        raise Refused("the checkpoint is not an origin, a size and a root")
+    return Checkpoint(lines[0], int(lines[1]), _decoded(lines[2], 32, "root of the checkpoint"), text)
 
 
 def _line(name: str, kind: bytes, public: bytes, blob: bytes) -> str:
