@@ -19,7 +19,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo receipts",
+    "demo receipts proving",
     "render",
     "audit",
     "query build synth vectors policy_impact",
@@ -49,6 +49,7 @@ READERS = [
     "query",
     "versions",
     "receipts",
+    "proving",
     "render",
     "progress",
     "arguments",
