@@ -19,7 +19,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo receipts",
+    "demo receipts proving",
     "render",
     "audit",
     "query build synth vectors policy_impact",
@@ -27,6 +27,7 @@ LAYERS = [
     "request",
     "versions evidence gates",
     "archive snapshot funnel facts grounds",
+    "tables",
     "pipeline",
     "accounts notices objections posts references alike copies duplicates ingest",
     "rereading",
@@ -34,7 +35,7 @@ LAYERS = [
     "resolution",
     "rules verdicts staging inputs keys local_time text text_html minhash keyed arguments session",
     "policy_explained policy_changes policy_words",
-    "policy progress java abreast",
+    "policy progress java abreast dataset_key",
     "config reasons schemas",
     "errors",
 ]
@@ -48,9 +49,11 @@ READERS = [
     "query",
     "versions",
     "receipts",
+    "proving",
     "render",
     "progress",
     "arguments",
+    "dataset_key",
     "policy",
     "policy_words",
     "policy_explained",

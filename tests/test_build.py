@@ -22,16 +22,17 @@ from deltalake import DeltaTable as Reader
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from corpus import render, snapshot
+from corpus import render, snapshot, tables
 from corpus.build import Built, build, commit_version
 from corpus.clearance import require_fresh, with_what_is_known
 from corpus.cli.policies import tell_changes, tell_moves
 from corpus.config import validated
+from corpus.dataset_key import keyed_hash
 from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused, SourceError
 from corpus.evidence.lease import lease
 from corpus.evidence.store import digest_of, intent_path, read_document, statement_path
 from corpus.facts import Facts, Feed
-from corpus.keyed import keyed, keyed_hash, with_key
+from corpus.keyed import keyed, with_key
 from corpus.pipeline import judge
 from corpus.policy import GATES, Accepted, Governance
 from corpus.policy_changes import changes
@@ -110,7 +111,7 @@ def test_the_first_build_is_version_1_of_a_table_that_keeps_its_versions(spark: 
     assert detail is not None
     assert made.built.version == 1
     assert detail["minReaderVersion"] == 1
-    expected = snapshot.properties("bucket,platform,surface,created_on", made.request.policy)
+    expected = tables.properties("bucket,platform,surface,created_on", made.request.policy)
     assert (
         expected["delta.deletedFileRetentionDuration"] == expected["delta.logRetentionDuration"] == "interval 3650 days"
     )
@@ -134,6 +135,7 @@ def test_statistics_tell_nothing_about_a_person(made: Made) -> None:
         "members": {"bucket"},
         "grounds": {"bucket"},
         "objections": {"bucket"},
+        "leaves": {"tree", "index"},
     }
     for table, columns_allowed in allowed.items():
         for added in log_entries(made.folder / table, 1, "add"):
@@ -262,7 +264,7 @@ def test_a_second_build_sweeps_what_a_dead_one_left_and_keeps_the_first_version(
     spark: SparkSession, made: Made
 ) -> None:
     left = spark.read.format("delta").load(str(made.folder / "exclusions")).limit(2)
-    snapshot.write_side_table(left.drop("build_id"), made.folder, "exclusions", "dead", "post_id")
+    tables.write_side_table(left.drop("build_id"), made.folder, "exclusions", "dead", "post_id")
     second = build(spark, replace(made.request, cutoff=at("2026-11-19T00:00:00+00:00")))
     assert second.version == 2
     builds = {row["build_id"] for row in rows_of(made.folder / "exclusions")}
@@ -499,9 +501,9 @@ def test_the_register_says_whom_each_objection_names(made: Made) -> None:
 
 
 def test_a_dataset_from_before_a_side_table_was_kept_gets_it(spark: SparkSession, made: Made, tmp_path: Path) -> None:
-    for name in snapshot.SIDE_TABLES:
+    for name in tables.SIDE_TABLES:
         if name != "grounds":
             shutil.copytree(made.folder / name, tmp_path / name)
-    snapshot.create_side_tables(spark, tmp_path, made.request.policy)
+    tables.create_side_tables(spark, tmp_path, made.request.policy)
     assert rows_of(tmp_path / "grounds") == []
     assert rows_of(tmp_path / "members") == rows_of(made.folder / "members")

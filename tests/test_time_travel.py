@@ -10,7 +10,7 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from corpus import snapshot
+from corpus import tables
 from corpus.arguments import conf_file
 from corpus.config import read_toml
 from corpus.policy import as_policy
@@ -47,7 +47,7 @@ def ids_at(spark: SparkSession, table: Path, version: int) -> list[str]:
 
 
 def test_versions_open_after_thirty_days(spark: SparkSession, tmp_path: Path) -> None:
-    snapshot.create_tables(
+    tables.create_tables(
         spark, tmp_path, as_policy(read_toml(conf_file("policies", "uk-social"), "policy"), "uk-social"), "key", 0
     )
     write_two_versions(spark, tmp_path / "snapshot")

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from corpus.inputs import Inputs
 from corpus.policy import Policy
 from corpus.schemas import PEOPLE_PLANE
-from corpus.snapshot import properties
+from corpus.tables import properties
 
 
 def write_archive(inputs: Inputs, dataset: Path, build_id: str, policy: Policy) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from corpus import snapshot
+from corpus import snapshot, tables
 from corpus.accounts import judged_people
 from corpus.archive import write_archive
 from corpus.clearance import cleared, outcomes, require_fresh
+from corpus.dataset_key import key_id, make_key, read_key, snapshot_key
 from corpus.errors import Conflict, DatasetError
 from corpus.evidence.lease import lease
 from corpus.evidence.statement import as_statement, code_identity, instant, texts
@@ -26,9 +27,9 @@ from corpus.evidence.store import (
     statement_path,
     write_document,
 )
+from corpus.evidence.trees import write_trees
 from corpus.funnel import funnel_of
 from corpus.grounds import as_grounds, as_register
-from corpus.keyed import key_id, make_key, read_key
 from corpus.mapping import reading
 from corpus.pipeline import judge
 from corpus.progress import step
@@ -79,7 +80,7 @@ def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tu
 
     Raises DatasetError if the dataset is there and its key is not, or is another's.
     """
-    is_there = snapshot.exists(spark, request.folder)
+    is_there = tables.exists(spark, request.folder)
     if is_there and not request.key_file.exists():
         raise DatasetError(
             f"The key of {request.dataset} is missing: expected in {request.key_file}. Restore it from your backup, or "
@@ -88,14 +89,14 @@ def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tu
     key = read_key(request.key_file) if request.key_file.exists() else make_key(request.key_file)
     if not is_there:
         bits = request.bucket_bits if request.bucket_bits is not None else snapshot.bucket_bits_for(accounts)
-        snapshot.create_tables(spark, request.folder, request.policy, key_id(key), bits)
-    found = snapshot.property_of(spark, request.folder, "corpus.keyId")
+        tables.create_tables(spark, request.folder, request.policy, key_id(key), bits)
+    found = tables.property_of(spark, request.folder, "corpus.keyId")
     if found != key_id(key):
         raise DatasetError(
             f"The key in {request.key_file} ({key_id(key)}) is not that of {request.dataset} ({found}). Name the right "
             "one with --key."
         )
-    return key, int(snapshot.property_of(spark, request.folder, "corpus.bucketBits"))
+    return key, int(tables.property_of(spark, request.folder, "corpus.bucketBits"))
 
 
 def commit_version(
@@ -124,7 +125,7 @@ def commit_version(
         made = snapshot.committed(spark, folder, said, base + 1, int(intent["snapshot"]["rows"]))
         statement = as_statement(intent, made.version, made.released_at)
         write_document(statement_path(folder, made.version), statement)
-        snapshot.sweep(spark, folder)
+        tables.sweep(spark, folder)
     return made.version, statement
 
 
@@ -137,8 +138,8 @@ def _make_version(
         clearance = cleared(spark, request, inputs, pins)
         facts = clearance.facts
     key, bits = dataset_key(spark, request, pins["profiles"].rows)
-    snapshot.create_side_tables(spark, folder, policy)
-    snapshot.with_longer_retention(spark, folder, policy)
+    tables.create_side_tables(spark, folder, policy)
+    tables.with_longer_retention(spark, folder, policy)
     base = snapshot.newest_version(spark, folder)
     with step("judging every post"), reading(f"An input of {request.source.name}"):
         people = judged_people(inputs, policy, clock)
@@ -150,15 +151,14 @@ def _make_version(
         grounds = as_grounds(inputs, people, policy).transform(snapshot.with_bucket, F.col("subject_id"), *keyed)
         named = F.get("account_ids", F.lit(0))
         register = as_register(inputs, clearance.resolved).transform(snapshot.with_bucket, named, *keyed)
-        snapshot.write_side_table(snapshot.as_exclusions(verdicts, *keyed), folder, "exclusions", build_id, "post_id")
-        snapshot.write_side_table(snapshot.as_members(verdicts, *keyed), folder, "members", build_id, "doc_id")
-        snapshot.write_side_table(grounds, folder, "grounds", build_id, "subject_id")
-        snapshot.write_side_table(register, folder, "objections", build_id, "objection_id")
+        tables.write_side_table(snapshot.as_exclusions(verdicts, *keyed), folder, "exclusions", build_id, "post_id")
+        tables.write_side_table(snapshot.as_members(verdicts, *keyed), folder, "members", build_id, "doc_id")
+        tables.write_side_table(grounds, folder, "grounds", build_id, "subject_id")
+        tables.write_side_table(register, folder, "objections", build_id, "objection_id")
         if request.source.archive == "people":
             write_archive(inputs, folder, build_id, policy)
-    documents = snapshot.as_documents(verdicts, key, bits, spark)
-    with step("computing the row digest"):
-        digest = snapshot.row_digest(documents)
+    with step("computing the row digest and the trees"):
+        digest, trees = _committed_to(request, build_id, verdicts, keyed)
     intent = identity | {
         "dataset": request.dataset,
         "build_id": build_id,
@@ -173,16 +173,31 @@ def _make_version(
         "without_data": [reason.name for reason in without_data(inputs, policy)],
         "funnel": texts(funnel),
         "snapshot": {"rows": str(funnel["kept"]), "digest": digest, "bucket_bits": str(bits)},
+        "trees": trees,
     }
+    documents = snapshot.as_documents(verdicts, *keyed)
     with step("committing the version"):
         return commit_version(spark, request, documents, intent, lambda: require_fresh(spark, request, pins, facts))
+
+
+def _committed_to(
+    request: BuildRequest, build_id: str, verdicts: DataFrame, keyed: tuple[bytes, int, SparkSession]
+) -> tuple[str, dict[str, dict[str, str]]]:
+    """The digest of the rows to be committed, and the trees of their posts and people, whose leaves are written."""
+    hashed = snapshot.as_row_hashes(verdicts, *keyed).persist()
+    digest = snapshot.digest_of_hashes(hashed)
+    accounts = snapshot.as_members(verdicts, *keyed).select("account_id")
+    own = snapshot_key(keyed[0], request.dataset, build_id)
+    trees = write_trees(request.folder, build_id, hashed, accounts, own)
+    hashed.unpersist()
+    return digest, trees
 
 
 def _finished(
     spark: SparkSession, request: BuildRequest, build_id: str, identity: dict[str, Any]
 ) -> tuple[int, dict[str, Any]] | None:
     """The version that this build made before, if it did; writes the statement that a crash may have left out."""
-    if not snapshot.exists(spark, request.folder):
+    if not tables.exists(spark, request.folder):
         return None
     intent = read_document(intent_path(request.folder, build_id))
     made = snapshot.commit_of(spark, request.folder, build_id)

@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from corpus import snapshot
+from corpus import tables
 from corpus.errors import SourceError
 from corpus.evidence.store import newest_statement
 from corpus.facts import Facts, Feed, facts_of
@@ -73,10 +73,10 @@ def with_what_is_known(resolved: DataFrame, request: BuildRequest, inputs: Input
     is_accepted = F.col("objection_id").isin(*accepted) if accepted else F.lit(False)
     known = resolved.withColumn("resolved_as", F.when(is_accepted, "accepted").otherwise(F.col("resolved_as")))
     unresolved = known.where(F.col("resolved_as").isNull())
-    if not snapshot.exists(resolved.sparkSession, request.folder) or unresolved.isEmpty():
+    if not tables.exists(resolved.sparkSession, request.folder) or unresolved.isEmpty():
         return known
     subjects = inputs.objections.join(unresolved, on="objection_id", how="left_semi")
-    ids = snapshot.ids_judged(resolved.sparkSession, request.folder).withColumnRenamed("id", "subject_id")
+    ids = tables.ids_judged(resolved.sparkSession, request.folder).withColumnRenamed("id", "subject_id")
     earlier = ids.join(F.broadcast(subjects), on="subject_id", how="inner").select("objection_id").distinct()
     # one row in, one row out: earlier is distinct
     return known.join(earlier.withColumn("known", F.lit("earlier")), on="objection_id", how="left").withColumn(

@@ -82,6 +82,7 @@ GROUNDS = """subject_kind STRING, subject_id STRING, reason STRING, ground STRIN
 REGISTER = """objection_id STRING, kind STRING, status STRING, subject_type STRING, received_at TIMESTAMP,
     begin TIMESTAMP, resolved_as STRING, tried ARRAY<STRING>, accounts BIGINT, account_ids ARRAY<STRING>,
     post_id STRING, bucket INT, build_id STRING"""
+LEAVES = "tree STRING, index BIGINT, count INT, tokens BINARY, leaf BINARY, build_id STRING"
 MEMBERS = "doc_id STRING, post_id STRING, account_id STRING, role STRING, bucket INT, build_id STRING"
 
 

@@ -1,14 +1,10 @@
-"""A dataset's Delta tables.
-
-How they are made, what a build writes into them, and the one commit that makes a version.
-"""
+"""The rows that verdicts become, the one commit that makes a version of them, and the digest of their rows."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,10 +12,10 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from corpus.errors import Conflict, EnvironmentFault
+from corpus.errors import Conflict
 from corpus.keyed import keyed, with_key, without_key
-from corpus.policy import Policy
-from corpus.schemas import EXCLUSIONS, GROUNDS, MEMBERS, REGISTER, SNAPSHOT, columns
+from corpus.schemas import SNAPSHOT, columns
+from corpus.tables import clustered
 from corpus.verdicts import primary_reason
 
 DOC_ID_DIGITS = 32
@@ -27,9 +23,6 @@ BUCKET_DIGITS = 4
 MAX_BUCKET_BITS = 4 * BUCKET_DIGITS
 AUTHORS_PER_BUCKET = 1000
 """So many at least, where there are so many: a bucket must not tell one author's documents from another's."""
-
-SIDE_TABLES = {"exclusions": EXCLUSIONS, "members": MEMBERS, "grounds": GROUNDS, "objections": REGISTER}
-STATISTICS = {"snapshot": "bucket,platform,surface,created_on"} | dict.fromkeys(SIDE_TABLES, "bucket")
 
 
 @dataclass(frozen=True)
@@ -54,66 +47,15 @@ def bucket_bits_for(accounts: int) -> int:
     return min(MAX_BUCKET_BITS, max(0, (accounts // AUTHORS_PER_BUCKET).bit_length() - 1))
 
 
-def exists(spark: SparkSession, dataset: Path) -> bool:
-    """Whether the dataset has been created."""
-    return DeltaTable.isDeltaTable(spark, str(dataset / "snapshot"))
-
-
-def create_tables(spark: SparkSession, dataset: Path, policy: Policy, key_id: str, bucket_bits: int) -> None:
-    """Makes the dataset's tables, empty; the snapshot last, since it is what makes the dataset exist."""
-    own = {"corpus.bucketBits": str(bucket_bits), "corpus.keyId": key_id}
-    try:
-        create_side_tables(spark, dataset, policy)
-        _create(
-            spark, dataset / "snapshot", f"({SNAPSHOT}) USING delta", properties(STATISTICS["snapshot"], policy) | own
-        )
-    except Exception as cannot:
-        if "mkdirs failed" in str(cannot).lower() or "permission denied" in str(cannot).lower():
-            raise EnvironmentFault(f"The warehouse folder {dataset.parent} cannot be written.") from None
-        raise
-
-
-def create_side_tables(spark: SparkSession, dataset: Path, policy: Policy) -> None:
-    """Makes, empty, the side tables that are not there: all of them, or those that an older dataset does not have."""
-    for name, ddl in SIDE_TABLES.items():
-        if not DeltaTable.isDeltaTable(spark, str(dataset / name)):
-            shape = f"({ddl}) USING delta PARTITIONED BY (build_id)"
-            _create(spark, dataset / name, shape, properties(STATISTICS[name], policy))
-
-
-def property_of(spark: SparkSession, dataset: Path, name: str) -> str:
-    """A table property of the snapshot; empty if it has none."""
-    detail = DeltaTable.forPath(spark, str(dataset / "snapshot")).detail().select("properties").first()
-    return str(detail["properties"].get(name, "")) if detail else ""
-
-
-def with_longer_retention(spark: SparkSession, dataset: Path, policy: Policy) -> None:
-    """Lengthens how long versions open, if the policy asks for more than the tables have; never shortens it."""
-    has = int(property_of(spark, dataset, "delta.deletedFileRetentionDuration").split()[1])
-    if has < policy.retention_days:
-        for name in ("snapshot", *SIDE_TABLES):
-            settings = ", ".join(f"'{k}' = '{v}'" for k, v in _retention(policy).items())
-            spark.sql(f"ALTER TABLE {_sql_path(dataset / name)} SET TBLPROPERTIES ({settings})")
-
-
 def as_documents(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
     """The posts that are in, as rows of the snapshot. Nothing of the author but the bucket."""
-    return (
-        verdicts
-        .where(F.col("reasons") == 0)
-        .transform(with_key, key, spark)
-        .select(
-            _doc_id().alias("doc_id"),
-            "text",
-            "platform",
-            "surface",
-            "lang",
-            F.to_date("created_at").alias("created_on"),
-            F.char_length("text").alias("chars"),
-            "copies",
-            _bucket(F.col("account_id"), bits).alias("bucket"),
-        )
-    )
+    return verdicts.transform(_kept, key, spark).select(*_document(bits))
+
+
+def as_row_hashes(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
+    """The posts that are in, one narrow row each: post_id, doc_id, bucket, row_hash. For the digest and the trees."""
+    documents = verdicts.transform(_kept, key, spark).select("post_id", *_document(bits))
+    return documents.select("post_id", "doc_id", "bucket", _row_hash().alias("row_hash"))
 
 
 def as_exclusions(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
@@ -162,24 +104,11 @@ def with_bucket(rows: DataFrame, name: Column, key: bytes, bits: int, spark: Spa
     return rows.transform(with_key, key, spark).withColumn("bucket", _bucket(name, bits)).transform(without_key)
 
 
-def write_side_table(rows: DataFrame, dataset: Path, name: str, build_id: str, sort_by: str) -> None:
-    """Writes a build's rows of a side table, in place of what an earlier try of the same build left there."""
-    rows = rows.withColumn("build_id", F.lit(build_id)).select(*(c.name for c in columns(SIDE_TABLES[name])))
-    (
-        rows
-        .transform(_clustered, sort_by)
-        .write.format("delta")
-        .mode("overwrite")
-        .option("replaceWhere", f"build_id = '{build_id}'")
-        .save(str(dataset / name))
-    )
-
-
 def commit(documents: DataFrame, dataset: Path, said: Said) -> None:
     """The one commit of a build. The transaction id is the build's, so that a retried write cannot commit twice."""
     (
         documents
-        .transform(_clustered, "doc_id")
+        .transform(clustered, "doc_id")
         .write.format("delta")
         .mode("overwrite")
         .option("txnAppId", said.build_id)
@@ -222,15 +151,19 @@ def committed(spark: SparkSession, dataset: Path, said: Said, version: int, rows
 
 
 def row_digest(documents: DataFrame) -> str:
-    """The digest of a version's rows, independent of files, partitions and order; docs/dataset.md defines it.
+    """The digest of a version's rows, independent of files, partitions and order; docs/dataset.md defines it."""
+    return digest_of_hashes(documents.select("doc_id", "bucket", _row_hash().alias("row_hash")))
+
+
+def digest_of_hashes(rows: DataFrame) -> str:
+    """The digest of rows of which doc_id, bucket and row_hash are known.
 
     One exchange of ids and hashes; the driver holds one hash per bucket.
     """
-    fields = [_netstring(F.col(c.name)) for c in columns(SNAPSHOT)]
-    in_order = F.transform(F.array_sort(F.collect_list("row")), lambda row: row["hash"])
+    in_order = F.transform(F.array_sort(F.collect_list("row")), lambda row: row["row_hash"])
     buckets = (
-        documents
-        .select("bucket", F.struct("doc_id", F.sha2(F.concat(*fields), 256).alias("hash")).alias("row"))
+        rows
+        .select("bucket", F.struct("doc_id", "row_hash").alias("row"))
         .groupBy("bucket")
         .agg(F.sha2(F.array_join(in_order, ""), 256).alias("digest"))
     )
@@ -238,57 +171,25 @@ def row_digest(documents: DataFrame) -> str:
     return sha256("".join(f"{bucket}:{digest}\n" for bucket, digest in lines).encode()).hexdigest()
 
 
-def ids_judged(spark: SparkSession, dataset: Path) -> DataFrame:
-    """The accounts and posts that builds of this dataset have judged, as `id`; repeated."""
-    tables = (spark.read.format("delta").load(str(dataset / name)) for name in ("exclusions", "members"))
-    ids = (table.select(F.explode(F.array("account_id", "post_id")).alias("id")) for table in tables)
-    return reduce(DataFrame.unionAll, ids)
+def _kept(verdicts: DataFrame, key: bytes, spark: SparkSession) -> DataFrame:
+    return verdicts.where(F.col("reasons") == 0).transform(with_key, key, spark)
 
 
-def sweep(spark: SparkSession, dataset: Path) -> None:
-    """Deletes side rows of builds that made no version.
-
-    Only for who holds the lease and has just committed: any other builder has lost its base version by then.
-    """
-    history = DeltaTable.forPath(spark, str(dataset / "snapshot")).history()
-    builds = history.select(F.get_json_object("userMetadata", "$.build_id").alias("build_id")).where(
-        "build_id IS NOT NULL"
-    )
-    for name in SIDE_TABLES:
-        table = DeltaTable.forPath(spark, str(dataset / name))
-        left = table.toDF().select("build_id").distinct().join(builds, on="build_id", how="left_anti").collect()
-        for row in left:
-            table.delete(F.col("build_id") == row["build_id"])
+def _document(bits: int) -> list[Column]:
+    """The columns of a row of the snapshot, out of a kept verdict and the key."""
+    return [
+        _doc_id().alias("doc_id"),
+        *map(F.col, ("text", "platform", "surface", "lang")),
+        F.to_date("created_at").alias("created_on"),
+        F.char_length("text").alias("chars"),
+        F.col("copies"),
+        _bucket(F.col("account_id"), bits).alias("bucket"),
+    ]
 
 
-def _create(spark: SparkSession, path: Path, shape: str, properties: dict[str, str]) -> None:
-    settings = ", ".join(f"'{k}' = '{v}'" for k, v in properties.items())
-    spark.sql(f"CREATE TABLE IF NOT EXISTS {_sql_path(path)} {shape} TBLPROPERTIES ({settings})")
-
-
-def properties(statistics: str, policy: Policy) -> dict[str, str]:
-    """The Delta properties of every table of a dataset: versions that stay, and statistics on these columns only."""
-    return {
-        "delta.enableInCommitTimestamps": "true",
-        "delta.enableDeletionVectors": "false",
-        "delta.enableExpiredLogCleanup": "false",
-        "delta.dataSkippingStatsColumns": statistics,
-        "delta.checkpointPolicy": "classic",
-    } | _retention(policy)
-
-
-def _retention(policy: Policy) -> dict[str, str]:
-    days = f"interval {policy.retention_days} days"
-    return {"delta.deletedFileRetentionDuration": days, "delta.logRetentionDuration": days}
-
-
-def _sql_path(path: Path) -> str:
-    return "delta.`" + str(path.absolute()).replace("`", "``") + "`"
-
-
-def _clustered(rows: DataFrame, sort_by: str) -> DataFrame:
-    """Rows in order of bucket over the files, and of an id inside: neighbours are not one author's."""
-    return rows.repartitionByRange("bucket").sortWithinPartitions("bucket", sort_by)
+def _row_hash() -> Column:
+    """The SHA-256 of the canonical row, in hex; docs/dataset.md defines it."""
+    return F.sha2(F.concat(*(_netstring(F.col(c.name)) for c in columns(SNAPSHOT))), 256)
 
 
 def _doc_id() -> Column:

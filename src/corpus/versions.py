@@ -188,6 +188,13 @@ def opened(folder: Path, **named: str | tuple[str, int]) -> QueryBuilder:
     return builder
 
 
+def table_property(folder: Path, name: str) -> str:
+    """A property of a dataset's snapshot; empty if it has none. Raises DatasetError where it cannot be read."""
+    with _readable(f"{folder.name}/snapshot"):
+        found: str | None = DeltaTable(folder / "snapshot").metadata().configuration.get(name)
+    return found or ""
+
+
 def input_table(location: str, version: int) -> QueryBuilder:
     """A pinned input as the table `p`. Raises DatasetError where it does not open any more."""
     with _readable(f"Version {version} of {location}"):

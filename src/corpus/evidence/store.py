@@ -34,6 +34,11 @@ def statement_path(dataset: Path, version: int) -> Path:
     return dataset / "evidence" / "statements" / f"{version:020d}.json"
 
 
+def trees_path(dataset: Path, build_id: str) -> Path:
+    """Where the chunk roots of a build's trees stand."""
+    return dataset / "evidence" / "trees" / f"{build_id}.json"
+
+
 def newest_statement(dataset: Path) -> dict[str, Any] | None:
     """The statement of the newest version that has one; None before the first."""
     stated = sorted((dataset / "evidence" / "statements").glob("*.json"))

@@ -1,0 +1,75 @@
+"""The dataset key in its file, and what comes of it: ids of documents, and the keys and commitments of one version."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from corpus.errors import DatasetError
+
+KEY_BYTES = 32
+BLOCK = 64
+INNER_PAD, OUTER_PAD = 0x36, 0x5C
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (INNER_PAD, OUTER_PAD))
+
+
+def make_key(path: Path) -> bytes:
+    """A new random key in a file that only its owner may read. Raises FileExistsError rather than replace one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    key = secrets.token_bytes(KEY_BYTES)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(key.hex() + "\n")
+    return key
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file. Raises DatasetError if others may read it, or if it holds something else."""
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise DatasetError(f"The key file {path} can be read by others; run: chmod 600 {path}")
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise DatasetError(f"The key file {path} does not hold a dataset key of {2 * KEY_BYTES} hex digits.")
+    return key
+
+
+def key_id(key: bytes) -> str:
+    """What tells one key from another and gives neither away."""
+    return hmac.digest(key, b"corpus key id", "sha256").hex()[:32]
+
+
+def keyed_hash(key: bytes, kind: str, name: str) -> str:
+    """HMAC-SHA256 of an id under the key, in hex; `kind` keeps the ids of posts and accounts apart."""
+    return hmac.digest(key, f"{kind}\0{name}".encode(), "sha256").hex()
+
+
+def snapshot_key(key: bytes, dataset: str, build_id: str) -> bytes:
+    """The key of the trees of one build; it opens nothing of another."""
+    return hmac.digest(key, f"corpus snapshot key v1\0{dataset}\0{build_id}".encode(), "sha256")
+
+
+def bucket_key(key: bytes, kind: str, index: int) -> bytes:
+    """Of a snapshot key: the key of one bucket of ids, which a proof about an id in it reveals."""
+    return hmac.digest(key, f"bucket v1\0{kind}\0".encode() + index.to_bytes(8, "big"), "sha256")
+
+
+def keyed_by(key: bytes) -> Callable[[bytes], bytes]:
+    """HMAC-SHA256 under one key that is asked often: its two states are computed once (RFC 2104)."""
+    padded = key.ljust(BLOCK, b"\0")
+    inner, outer = sha256(padded.translate(_INNER)), sha256(padded.translate(_OUTER))
+
+    def keyed(message: bytes) -> bytes:
+        within, without = inner.copy(), outer.copy()
+        within.update(message)
+        without.update(within.digest())
+        return without.digest()
+
+    return keyed
