@@ -59,9 +59,8 @@ def exists(spark: SparkSession, dataset: Path) -> bool:
     return DeltaTable.isDeltaTable(spark, str(dataset / "snapshot"))
 
 
-def create_tables(spark: SparkSession, dataset: Path, policy: Policy, key_id: str, bucket_bits: int) -> None:
-    """Makes the dataset's tables, empty; the snapshot last, since it is what makes the dataset exist."""
-    own = {"corpus.bucketBits": str(bucket_bits), "corpus.keyId": key_id}
+def create_tables(spark: SparkSession, dataset: Path, policy: Policy, own: dict[str, str]) -> None:
+    """Makes the dataset's tables, empty, with properties of its own; the snapshot last: by it the dataset exists."""
     try:
         create_side_tables(spark, dataset, policy)
         _create(
@@ -215,10 +214,15 @@ def committed(spark: SparkSession, dataset: Path, said: Said, version: int, rows
             f"The commit of build {said.build_id} to {dataset.name} is not version {version} with its own intent: "
             f"found {made}. Another program writes to this table; stop it, and look at the table's history."
         )
-    found = spark.read.format("delta").option("versionAsOf", version).load(str(dataset / "snapshot")).count()
+    found = documents_at(spark, dataset, version).count()
     if found != rows:
         raise Conflict(f"{dataset.name}@{version} holds {found} rows; its build judged {rows} to be in.")
     return made
+
+
+def documents_at(spark: SparkSession, dataset: Path, version: int) -> DataFrame:
+    """The documents of a version."""
+    return spark.read.format("delta").option("versionAsOf", version).load(str(dataset / "snapshot"))
 
 
 def row_digest(documents: DataFrame) -> str:

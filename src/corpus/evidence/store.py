@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import os
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import rfc8785
 
-from corpus.errors import EnvironmentFault
+from corpus.durable import write_whole
+from corpus.errors import DatasetError, EnvironmentFault
+from corpus.evidence.formats import require_known
 
 
 def canonical(document: dict[str, Any]) -> bytes:
@@ -34,30 +35,49 @@ def statement_path(dataset: Path, version: int) -> Path:
     return dataset / "evidence" / "statements" / f"{version:020d}.json"
 
 
-def newest_statement(dataset: Path) -> dict[str, Any] | None:
-    """The statement of the newest version that has one; None before the first."""
-    stated = sorted((dataset / "evidence" / "statements").glob("*.json"))
-    return read_document(stated[-1]) if stated else None
+def superseded_path(dataset: Path, digest: str) -> Path:
+    """Where an intent stands that its build, begun again, replaced by another: its commit may have come."""
+    return dataset / "evidence" / "intents" / "superseded" / f"{digest}.json"
+
+
+def read_statement(path: Path) -> dict[str, Any] | None:
+    """The statement in a file, its signature unchecked; None if there is no such file. Raises DatasetError."""
+    envelope = read_document(path)
+    if envelope is None:
+        return None
+    try:
+        statement = payload_of(envelope)
+        require_known(statement)
+    except DatasetError as broken:
+        raise DatasetError(f"The statement {path} cannot be read: {broken}") from None
+    return statement
+
+
+def payload_of(envelope: dict[str, Any]) -> dict[str, Any]:
+    """The document in an envelope, for who only shows it: nothing is checked. Raises DatasetError if it is none."""
+    try:
+        payload = json.loads(base64.b64decode(envelope["payload"], validate=True))
+    except (KeyError, TypeError, ValueError):
+        payload = None
+    if isinstance(payload, dict):
+        return payload
+    raise DatasetError("it is no signed envelope (DSSE) of a JSON document.")
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
-    """The document in a file; None if there is no such file."""
+    """The document in a file; None if there is no such file. Raises DatasetError if it holds something else."""
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
+    except (OSError, ValueError) as broken:
+        raise DatasetError(f"The evidence file {path} cannot be read: {broken}.") from None
     return document
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:
     """Writes a document's canonical JSON so that a reader sees all of it or nothing, also after a power cut."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(canonical(document))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(scratch).replace(path)
+        write_whole(path, canonical(document))
     except OSError as cannot:
         raise EnvironmentFault(f"The evidence file {path} cannot be written: {cannot}.") from None
