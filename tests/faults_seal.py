@@ -1,8 +1,8 @@
 """Kills real builds at random moments, and counts what a rerun finds: `make faults`, ARGS="--kills 10 --seed 7".
 
-A child process builds one version after another; the parent kills it (Python alone, or its Java too) in a build: anywhere,
-or between the intent and the end of the sealing. The next child begins the same build again. Then every version must be
-there once, hold the rows of the undisturbed first version, and stand in the log in order.
+A child process builds one version after another; the parent kills it (Python alone, or its Java too) in a build:
+anywhere, or between the intent and the end of the sealing. The next child begins the same build again. Then every
+version must be there once, hold the rows of the undisturbed first version, and stand in the log in order.
 """
 
 from __future__ import annotations

@@ -84,6 +84,7 @@ class Book:
 
 def seal(dataset: Path, signing_key: Path | str, open_spark: OpenSpark, wait_seconds: float) -> Sealing:
     """Completes, in order, what builds committed and did not come to seal; a version that is sealed stays as it is."""
+    commits(dataset)  # says better than Delta which one is missing
     signer = signer_of(dataset, signing_key)
     with lease(dataset, "seal", wait_seconds):
         return complete(open_book(dataset, signer), open_spark)

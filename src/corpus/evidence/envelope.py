@@ -39,7 +39,7 @@ def opened(envelope: dict[str, Any], payload_type: str, public: bytes) -> dict[s
         signed = Envelope.from_dict(deepcopy(envelope))
         signed.verify([key], 1)
     except VerificationError:
-        signers = ", ".join(name[:16] + "…" for name in signed.signatures) or "nobody"
+        signers = ", ".join(f"{name}"[:16] + "…" for name in signed.signatures) or "nobody"
         raise DatasetError(f"It is not signed by {key.keyid[:16]}…, or was changed: signed by {signers}.") from None
     except Exception as wrong:  # a field missing, or of another type
         raise DatasetError(f"It is no whole envelope: {wrong!r}.") from None

@@ -86,7 +86,10 @@ def signer_of(dataset: Path, place: Path | str) -> Signer:
 
 def declared_signer(dataset: Path) -> str:
     """The id of the key that signs for a dataset, as its table says. Raises DatasetError where it names none."""
-    found: str = DeltaTable(dataset / "snapshot").metadata().configuration.get(SIGNER_PROPERTY, "")
+    try:
+        found: str = DeltaTable(dataset / "snapshot").metadata().configuration.get(SIGNER_PROPERTY, "")
+    except Exception as broken:  # deltalake raises bare Exception for a missing or broken file
+        raise DatasetError(f"{dataset.name} cannot be read: {str(broken).partition('{')[0]}") from None
     if found:
         return found
     raise DatasetError(
