@@ -26,6 +26,7 @@ def main(argv: list[str]) -> int:
     for name in ("--source", "--policy", "--warehouse", "--key"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--cutoff", required=True, help="with a zone, as 2026-11-20T00:00:00Z")
+    parser.add_argument("--signer", help="the signing key, or its URI in a key service; else beside the key")
     parser.add_argument("--build-id", help="the same id again builds nothing new")
     for name, what in (("override", "GATE"), ("accept-anomaly", "RULE"), ("accept-objection", "ID")):
         parser.add_argument(f"--{name}", action="append", default=[], metavar=f"{what}=REASON")

@@ -13,7 +13,9 @@ from typing import Any
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
+from corpus.evidence.store import statement_path
 from corpus.reasons import Reason, mask_of, reasons_in
+from tests.statements import write_statement
 
 SNAPSHOT = pa.schema([
     ("doc_id", pa.string()), ("text", pa.string()), ("platform", pa.string()), ("surface", pa.string()),
@@ -89,9 +91,7 @@ def build(
         folder / "snapshot", SNAPSHOT, documents, "overwrite", json.dumps({"build_id": build_id, "intent": "0" * 64})
     )
     if sealed:
-        place = folder / f"evidence/statements/{number:020d}.json"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(statement(folder.name, number, build_id, len(kept), out)))
+        write_statement(statement_path(folder, number), statement(folder.name, number, build_id, len(kept), out))
     return number
 
 

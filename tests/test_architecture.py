@@ -23,7 +23,7 @@ LAYERS = [
     "render",
     "audit",
     "query build synth vectors policy_impact",
-    "clearance",
+    "clearance seal",
     "request",
     "versions evidence gates",
     "archive snapshot funnel facts grounds",
@@ -36,6 +36,7 @@ LAYERS = [
     "rules verdicts staging inputs keys local_time text text_html minhash keyed arguments session",
     "policy_explained policy_changes policy_words",
     "policy progress java abreast dataset_key",
+    "durable",
     "config reasons schemas",
     "errors",
 ]

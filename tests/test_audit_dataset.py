@@ -22,6 +22,7 @@ from corpus.build import build
 from corpus.errors import AuditFailed, ConfigError, DatasetError
 from corpus.reasons import Reason
 from corpus.versions import parse_one
+from tests import statements
 from tests.small_inputs import request_of, write_inputs
 
 CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
@@ -52,10 +53,7 @@ def audited(dataset: Path) -> Audit:
 
 
 def restate(dataset: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    path = dataset / STATEMENT
-    statement = json.loads(path.read_text())
-    change(statement["predicate"])
-    path.write_text(json.dumps(statement))
+    statements.restate(dataset / STATEMENT, change)
 
 
 def test_a_real_build_stands_without_a_jvm(built: Path) -> None:

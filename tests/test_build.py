@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import stat
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from corpus.config import validated
 from corpus.dataset_key import keyed_hash
 from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused, SourceError
 from corpus.evidence.lease import lease
-from corpus.evidence.store import digest_of, intent_path, read_document, statement_path
+from corpus.evidence.store import canonical, digest_of, intent_path, payload_of, read_document, statement_path
 from corpus.facts import Facts, Feed
 from corpus.keyed import keyed, with_key
 from corpus.pipeline import judge
@@ -119,8 +120,7 @@ def test_the_first_build_is_version_1_of_a_table_that_keeps_its_versions(spark: 
 
 
 def test_the_commit_names_its_build_and_the_hash_of_its_intent(made: Made) -> None:
-    intent = read_document(intent_path(made.folder, made.built.build_id))
-    assert intent is not None
+    intent = payload_of(read_document(intent_path(made.folder, made.built.build_id)) or {})
     (info,) = log_entries(made.folder / "snapshot", 1, "commitInfo")
     (transaction,) = log_entries(made.folder / "snapshot", 1, "txn")
     assert json.loads(info["userMetadata"]) == {"build_id": made.built.build_id, "intent": digest_of(intent)}
@@ -229,9 +229,11 @@ def test_a_statement_lost_in_a_crash_is_written_by_a_rerun(spark: SparkSession, 
 def test_a_commit_whose_intent_was_changed_is_not_stated(spark: SparkSession, made: Made) -> None:
     path = intent_path(made.folder, made.built.build_id)
     before = path.read_bytes()
-    path.write_bytes(before.replace(b'"kept":"', b'"kept":"9'))
+    envelope = json.loads(before)
+    changed = canonical(payload_of(envelope)).replace(b'"kept":"', b'"kept":"9')
+    path.write_text(json.dumps(envelope | {"payload": b64encode(changed).decode()}))
     try:
-        with pytest.raises(DatasetError, match="intent is missing or another"):
+        with pytest.raises(DatasetError, match="It is not signed by"):
             build(spark, made.request)
     finally:
         path.write_bytes(before)
@@ -274,8 +276,7 @@ def test_a_second_build_sweeps_what_a_dead_one_left_and_keeps_the_first_version(
 
 
 def other_intent(made: Made, build_id: str, base: int) -> dict[str, Any]:
-    intent = read_document(intent_path(made.folder, made.built.build_id))
-    assert intent is not None
+    intent = payload_of(read_document(intent_path(made.folder, made.built.build_id)) or {})
     return intent | {"build_id": build_id, "base_version": str(base)}
 
 

@@ -14,6 +14,7 @@ from zipfile import ZipFile
 import pytest
 
 from corpus.evidence.statement import code_identity
+from corpus.evidence.store import payload_of
 from corpus.schemas import INPUTS
 
 ROOT = Path(__file__).parent.parent
@@ -73,7 +74,7 @@ def test_a_world_is_made_built_in_place_and_audited_by_spark_submit(packed: Path
     assert (answer["dataset"], answer["version"], answer["was_there"]) == ("small", 1, False)
     assert int(answer["funnel"]["kept"]) + int(answer["funnel"]["excluded"]) == int(answer["funnel"]["posts"]) > 0
     statement = next((tmp_path / "warehouse/small/evidence/statements").iterdir())
-    assert json.loads(statement.read_text())["predicate"]["code"]["digest"] != code_identity()["digest"]
+    assert payload_of(json.loads(statement.read_text()))["predicate"]["code"]["digest"] != code_identity()["digest"]
     audited = submit(packed, "audit_snapshot", "small@1", "--warehouse", str(tmp_path / "warehouse"))
     assert audited.returncode == 0, audited.stdout
     assert json.loads(audited.stdout.splitlines()[-1])["posts"] == int(answer["funnel"]["posts"])

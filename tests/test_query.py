@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from corpus.query import diff, show, why
 from corpus.render import differences
 from corpus.versions import literal, opened, parse_reference, parse_span, select, versions
 from tests.small_dataset import HOSTILE_ID, HOSTILE_TEXT, doc_id, small_dataset
+from tests.statements import restate
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +127,8 @@ def test_a_post_that_is_in_comes_with_its_document(warehouse: Path) -> None:
 def test_a_duplicate_comes_with_both_texts_where_its_input_still_has_its_own(own_warehouse: Path, column: str) -> None:
     inputs, statement = own_warehouse / "posts", own_warehouse / "uk-social/evidence/statements" / f"{1:020d}.json"
     write_deltalake(inputs, pa.table({column: ["p4", "p9"], "text": ["a queue", "tea"]}))
-    said = json.loads(statement.read_text())
-    said["predicate"]["inputs"] = [{"table": "posts", "location": f"file:{inputs}", "version": "0"}]
-    statement.write_text(json.dumps(said))
+    pin = {"table": "posts", "location": f"file:{inputs}", "version": "0"}
+    restate(statement, lambda said: said.update(inputs=[pin]))
     found = why(own_warehouse, "uk-social", 1, "p4")[0]
     assert (found.kept_instead, found.texts) == ("p3", ("a queue", "queue") if column == "post_id" else None)
 

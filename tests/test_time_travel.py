@@ -48,7 +48,7 @@ def ids_at(spark: SparkSession, table: Path, version: int) -> list[str]:
 
 def test_versions_open_after_thirty_days(spark: SparkSession, tmp_path: Path) -> None:
     tables.create_tables(
-        spark, tmp_path, as_policy(read_toml(conf_file("policies", "uk-social"), "policy"), "uk-social"), "key", 0
+        spark, tmp_path, as_policy(read_toml(conf_file("policies", "uk-social"), "policy"), "uk-social"), {}
     )
     write_two_versions(spark, tmp_path / "snapshot")
     age(spark, tmp_path / "snapshot")

@@ -6,7 +6,10 @@ A crash anywhere is mended by a rerun.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -18,15 +21,22 @@ from corpus.archive import write_archive
 from corpus.clearance import cleared, outcomes, require_fresh
 from corpus.dataset_key import key_id, make_key, read_key, snapshot_key
 from corpus.errors import Conflict, DatasetError
+from corpus.evidence.keys import (
+    SIGNER_PROPERTY,
+    Signer,
+    default_place,
+    is_uri,
+    make_signer,
+    public_beside,
+    public_path,
+    read_public,
+    read_signer,
+    signer_of,
+    write_public,
+)
 from corpus.evidence.lease import lease
 from corpus.evidence.statement import as_statement, code_identity, instant, texts
-from corpus.evidence.store import (
-    digest_of,
-    intent_path,
-    read_document,
-    statement_path,
-    write_document,
-)
+from corpus.evidence.store import digest_of, intent_path, payload_of, read_document
 from corpus.evidence.trees import write_trees
 from corpus.funnel import funnel_of
 from corpus.grounds import as_grounds, as_register
@@ -35,6 +45,16 @@ from corpus.pipeline import judge
 from corpus.progress import step
 from corpus.request import BuildRequest, check_request
 from corpus.rules import without_data
+from corpus.seal import (
+    complete,
+    open_book,
+    require_clock,
+    seal,
+    seal_version,
+    statement_if_sealed,
+    unsealed,
+    write_intent,
+)
 from corpus.session import require_contract
 from corpus.sources import Pin, pin, read_inputs, retention_warnings
 
@@ -72,11 +92,13 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
         spark.catalog.clearCache()
     unfed = statement["predicate"]["without_data"]
     warnings += [f"{name} has no data in this source and leaves out every post." for name in unfed]
+    names = [f"{request.dataset}@{number}" for number in unsealed(request.folder)]
+    warnings += [f"{name} is not sealed, and is not for training; `corpus seal` says why." for name in names]
     return Built(request.dataset, version, build_id, False, statement, warnings)
 
 
 def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tuple[bytes, int]:
-    """The dataset's key and its bucket width; makes both, and the tables, at the first build.
+    """The dataset's key and its bucket width; makes both, the signing key and the tables at the first build.
 
     Raises DatasetError if the dataset is there and its key is not, or is another's.
     """
@@ -89,7 +111,10 @@ def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tu
     key = read_key(request.key_file) if request.key_file.exists() else make_key(request.key_file)
     if not is_there:
         bits = request.bucket_bits if request.bucket_bits is not None else snapshot.bucket_bits_for(accounts)
-        tables.create_tables(spark, request.folder, request.policy, key_id(key), bits)
+        signer = _first_signer(request)
+        own = {"corpus.bucketBits": str(bits), "corpus.keyId": key_id(key), SIGNER_PROPERTY: signer.id}
+        write_public(public_path(request.folder), signer.public)
+        tables.create_tables(spark, request.folder, request.policy, own)
     found = tables.property_of(spark, request.folder, "corpus.keyId")
     if found != key_id(key):
         raise DatasetError(
@@ -106,12 +131,12 @@ def commit_version(
     intent: dict[str, Any],
     require_fresh: Callable[[], None],
 ) -> tuple[int, dict[str, Any]]:
-    """Writes the intent and, alone and on the base version that it names, the commit and its statement.
+    """Writes the intent and, alone and on the base version that it names, the commit; then seals it.
 
     Raises Conflict where another builder holds the lease, or the dataset has moved; and what `require_fresh` raises.
     """
     folder, build_id, base = request.folder, intent["build_id"], int(intent["base_version"])
-    write_document(intent_path(folder, build_id), intent)
+    signer = signer_of(folder, request.signing_key)
     with lease(folder, build_id, request.wait_seconds):
         newest = snapshot.newest_version(spark, folder)
         if newest != base:
@@ -119,12 +144,16 @@ def commit_version(
                 f"{request.dataset} moved from version {base} to {newest} while this build ran; it was made for "
                 f"version {base}. Nothing was committed. Run it again."
             )
+        book = open_book(folder, signer)
+        complete(book, lambda: nullcontext(spark))
+        require_clock(book, datetime.now(UTC), request.policy.clock_skew_minutes)
         require_fresh()
+        write_intent(folder, intent, signer)
         said = snapshot.Said(build_id, digest_of(intent))
         snapshot.commit(documents, folder, said)
         made = snapshot.committed(spark, folder, said, base + 1, int(intent["snapshot"]["rows"]))
         statement = as_statement(intent, made.version, made.released_at)
-        write_document(statement_path(folder, made.version), statement)
+        seal_version(book, statement)
         tables.sweep(spark, folder)
     return made.version, statement
 
@@ -196,29 +225,44 @@ def _committed_to(
 def _finished(
     spark: SparkSession, request: BuildRequest, build_id: str, identity: dict[str, Any]
 ) -> tuple[int, dict[str, Any]] | None:
-    """The version that this build made before, if it did; writes the statement that a crash may have left out."""
-    if not tables.exists(spark, request.folder):
+    """The version that this build made before, if it did; seals it where a crash came in between."""
+    folder = request.folder
+    if not tables.exists(spark, folder):
         return None
-    intent = read_document(intent_path(request.folder, build_id))
-    made = snapshot.commit_of(spark, request.folder, build_id)
+    envelope = read_document(intent_path(folder, build_id))
+    intent = payload_of(envelope) if envelope else None
     if intent and any(intent[name] != value for name, value in identity.items()):
         raise DatasetError(
             f"The build {build_id} of {request.dataset} was begun with other inputs, policy or cutoff. Use another "
             "--build-id, or leave it out."
         )
-    if made is None:
-        return None
-    if intent is None or digest_of(intent) != made.intent:
-        raise DatasetError(
-            f"{request.dataset}@{made.version} was committed by build {build_id}, whose intent is missing or another; "
-            "it cannot be stated. Restore evidence/intents from a backup."
-        )
-    path = statement_path(request.folder, made.version)
-    statement = read_document(path)
+    made = snapshot.commit_of(spark, folder, build_id)
+    return (made.version, _sealed(spark, request, made.version)) if made else None
+
+
+def _sealed(spark: SparkSession, request: BuildRequest, version: int) -> dict[str, Any]:
+    """The statement of a version, which is sealed if it was not. Raises DatasetError where it cannot be."""
+    folder = request.folder
+    name = f"{request.dataset}@{version}"
+    try:
+        statement = statement_if_sealed(folder, version)
+    except DatasetError as wrong:
+        raise DatasetError(f"{name} was committed by this build, but {wrong}") from None
     if statement is None:
-        statement = as_statement(intent, made.version, made.released_at)
-        write_document(path, statement)
-    return made.version, statement
+        sealing = seal(folder, request.signing_key, lambda: nullcontext(spark), request.wait_seconds)
+        if refused := next((one for one in sealing.of("refused") if one.version == version), None):
+            raise DatasetError(f"{name} was committed by this build, but {refused.said}")
+        statement = statement_if_sealed(folder, version)
+    return statement or {}
+
+
+def _first_signer(request: BuildRequest) -> Signer:
+    """The signer of a dataset that is about to be made; its key is made too, where it is a file and not there."""
+    place = request.signing_key
+    if is_uri(str(place)):
+        return read_signer(place, read_public(public_beside(default_place(request.key_file))))
+    path = Path(place)
+    return read_signer(path) if path.exists() else make_signer(path)
 
 
 def _identity(request: BuildRequest, pins: dict[str, Pin]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from corpus import tables
 from corpus.errors import SourceError
-from corpus.evidence.store import newest_statement
+from corpus.evidence.envelope import newest_statement
 from corpus.facts import Facts, Feed, facts_of
 from corpus.gates import early_gates, exclusion_anomaly, feed_stale, release_lag, require
 from corpus.inputs import Inputs

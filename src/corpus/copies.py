@@ -8,7 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from corpus.alike import Likeness
-from corpus.keyed import KEY_BYTES, keyed, with_key, without_key
+from corpus.dataset_key import KEY_BYTES
+from corpus.keyed import keyed, with_key, without_key
 from corpus.policy import ObjectorCopies, Policy
 from corpus.reasons import Reason
 from corpus.rules import in_force

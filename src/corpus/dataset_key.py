@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
-import stat
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+from corpus.durable import read_secret, write_secret
 from corpus.errors import DatasetError
 
 KEY_BYTES = 32
@@ -20,20 +19,16 @@ _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (INNER_PAD
 
 def make_key(path: Path) -> bytes:
     """A new random key in a file that only its owner may read. Raises FileExistsError rather than replace one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     key = secrets.token_bytes(KEY_BYTES)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(key.hex() + "\n")
+    write_secret(path, f"{key.hex()}\n".encode())
     return key
 
 
 def read_key(path: Path) -> bytes:
     """The key in a file. Raises DatasetError if others may read it, or if it holds something else."""
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise DatasetError(f"The key file {path} can be read by others; run: chmod 600 {path}")
-    text = path.read_text(encoding="ascii", errors="replace").strip()
+    text = read_secret(path, "key")
     try:
-        key = bytes.fromhex(text)
+        key = bytes.fromhex(text.decode(errors="replace").strip())
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:

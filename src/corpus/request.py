@@ -12,6 +12,7 @@ from pathlib import Path
 
 from corpus.arguments import anomaly, gate_off, instant, objection
 from corpus.errors import ConfigError, EnvironmentFault
+from corpus.evidence.keys import signing_key
 from corpus.policy import Accepted, Clock, GateOff, Policy, RuleOff, read_policy
 from corpus.sources import Source, read_source
 from corpus.versions import parse_name
@@ -28,6 +29,7 @@ class BuildRequest:
     cutoff: datetime
     now: datetime
     key_file: Path
+    signer: str | None = None
     build_id: str | None = None
     bucket_bits: int | None = None
     wait_seconds: float = 600
@@ -41,6 +43,11 @@ class BuildRequest:
     def folder(self) -> Path:
         """Where the dataset stands."""
         return self.warehouse / self.dataset
+
+    @property
+    def signing_key(self) -> Path | str:
+        """Where the signing key is: a file, or the URI of one in a key service."""
+        return signing_key(self.key_file, self.signer)
 
     @property
     def clock(self) -> Clock:
@@ -61,6 +68,7 @@ def request_from(  # noqa: PLR0913 (an option is a parameter)
     cutoff: str,
     warehouse: Path,
     key: Path,
+    signer: str | None = None,
     build_id: str | None = None,
     override: Sequence[str] = (),
     accept_anomaly: Sequence[str] = (),
@@ -76,6 +84,7 @@ def request_from(  # noqa: PLR0913 (an option is a parameter)
         cutoff=instant(cutoff, "--cutoff"),
         now=datetime.now(UTC),
         key_file=key,
+        signer=signer,
         build_id=build_id,
         wait_seconds=wait,
         gates_off=tuple(map(gate_off, override)),
@@ -89,8 +98,9 @@ def check_request(request: BuildRequest) -> None:
     parse_name(request.dataset)
     if request.build_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request.build_id):
         raise ConfigError(f"'{request.build_id}' is not a build id: use at most 64 letters, digits, - and _.")
-    if request.warehouse.absolute() in request.key_file.absolute().parents:
-        raise ConfigError(f"The key file {request.key_file} lies inside the warehouse; keep it elsewhere (--key).")
+    for option, place in (("--key", request.key_file), ("--signer", request.signing_key)):
+        if isinstance(place, Path) and request.warehouse.absolute() in place.absolute().parents:
+            raise ConfigError(f"The key file {place} lies inside the warehouse; keep it elsewhere ({option}).")
     try:
         request.warehouse.mkdir(parents=True, exist_ok=True)
     except OSError as cannot:

@@ -144,10 +144,15 @@ def committed(spark: SparkSession, dataset: Path, said: Said, version: int, rows
             f"The commit of build {said.build_id} to {dataset.name} is not version {version} with its own intent: "
             f"found {made}. Another program writes to this table; stop it, and look at the table's history."
         )
-    found = spark.read.format("delta").option("versionAsOf", version).load(str(dataset / "snapshot")).count()
+    found = documents_at(spark, dataset, version).count()
     if found != rows:
         raise Conflict(f"{dataset.name}@{version} holds {found} rows; its build judged {rows} to be in.")
     return made
+
+
+def documents_at(spark: SparkSession, dataset: Path, version: int) -> DataFrame:
+    """The documents of a version."""
+    return spark.read.format("delta").option("versionAsOf", version).load(str(dataset / "snapshot"))
 
 
 def row_digest(documents: DataFrame) -> str:

@@ -31,9 +31,8 @@ def exists(spark: SparkSession, dataset: Path) -> bool:
     return DeltaTable.isDeltaTable(spark, str(dataset / "snapshot"))
 
 
-def create_tables(spark: SparkSession, dataset: Path, policy: Policy, key_id: str, bucket_bits: int) -> None:
-    """Makes the dataset's tables, empty; the snapshot last, since it is what makes the dataset exist."""
-    own = {"corpus.bucketBits": str(bucket_bits), "corpus.keyId": key_id}
+def create_tables(spark: SparkSession, dataset: Path, policy: Policy, own: dict[str, str]) -> None:
+    """Makes the dataset's tables, empty, with properties of its own; the snapshot last: by it the dataset exists."""
     try:
         create_side_tables(spark, dataset, policy)
         _create(

@@ -15,6 +15,7 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from corpus.errors import ConfigError, DatasetError, nearest
+from corpus.evidence.store import read_statement, statement_path
 
 Row = dict[str, Any]
 Kind = Literal["build", "unsealed", "maintenance", "empty"]
@@ -105,13 +106,14 @@ def _or_example(dataset: str) -> str:
 
 def versions(warehouse: Path, dataset: str) -> list[Version]:
     """Every version of a dataset, oldest first. Raises DatasetError where there is no such dataset."""
-    folder = _folder(warehouse, dataset)
+    folder = dataset_folder(warehouse, dataset)
     with _readable(dataset):
         commits = DeltaTable(folder / "snapshot").history()
     return sorted((_version(folder, commit) for commit in commits), key=lambda version: version.number)
 
 
-def _folder(warehouse: Path, dataset: str) -> Path:
+def dataset_folder(warehouse: Path, dataset: str) -> Path:
+    """Where a dataset stands. Raises DatasetError where there is no such dataset."""
     if not warehouse.is_dir():
         raise DatasetError(f"There is no warehouse {warehouse}: name it by --warehouse or CORPUS_WAREHOUSE.")
     folder = warehouse / parse_name(dataset)
@@ -145,14 +147,13 @@ def _instant(milliseconds: int) -> str:
 
 
 def _statement(folder: Path, number: int) -> Row | None:
-    path = folder / f"evidence/statements/{number:020d}.json"
-    if not path.exists():
+    statement = read_statement(statement_path(folder, number))
+    if statement is None:
         return None
     try:
-        statement: Row = json.loads(path.read_bytes())
         int(statement["predicate"]["snapshot"]["rows"])
-        statement["predicate"]["build_id"]
-    except (OSError, ValueError, KeyError, TypeError) as broken:
+    except (ValueError, KeyError, TypeError) as broken:
+        path = statement_path(folder, number)
         raise DatasetError(f"The statement {path} cannot be read: {broken!r}.") from None
     return statement
 

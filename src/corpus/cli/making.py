@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, SparkConf, Warehouse, app, spark_session
+from corpus.cli.options import HERE, Key, SigningKey, SparkConf, Warehouse, app, spark_session
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
@@ -70,10 +70,8 @@ def build(
     policy: Annotated[str, typer.Option(help="A policy file, or its name in conf/policies.")],
     cutoff: Annotated[str, typer.Option(help="Posts made before this instant; with a zone, as 2026-11-20T00:00:00Z.")],
     warehouse: Warehouse = HERE,
-    key: Annotated[
-        Path | None,
-        typer.Option(envvar="CORPUS_KEY", help="The dataset's key file. [default: ~/.config/corpus/DATASET.key]"),
-    ] = None,
+    key: Key = None,
+    signer: SigningKey = None,
     override: Annotated[
         list[str] | None,
         typer.Option(metavar="GATE=REASON", help="Go on though this gate refuses; stands in the statement."),
@@ -95,6 +93,7 @@ def build(
     """
     from corpus.arguments import conf_file
     from corpus.build import build as run
+    from corpus.cli.sealing import default_key
     from corpus.request import check_request, request_from
 
     request = request_from(
@@ -103,7 +102,8 @@ def build(
         policy=conf_file("policies", policy),
         cutoff=cutoff,
         warehouse=warehouse,
-        key=key or Path.home() / f".config/corpus/{dataset}.key",
+        key=key or default_key(dataset),
+        signer=signer,
         build_id=build_id,
         override=override or (),
         accept_anomaly=accept_anomaly or (),

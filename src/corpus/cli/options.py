@@ -31,6 +31,18 @@ app = typer.Typer(
 )
 
 Warehouse = Annotated[Path, typer.Option(envvar="CORPUS_WAREHOUSE", help="The folder that holds the datasets.")]
+Key = Annotated[
+    Path | None,
+    typer.Option(envvar="CORPUS_KEY", help="The dataset's key file. [default: ~/.config/corpus/DATASET.key]"),
+]
+SigningKey = Annotated[
+    str | None,
+    typer.Option(
+        "--signer",
+        envvar="CORPUS_SIGNER",
+        help="The signing key: a file, or the URI of one in a key service. [default: beside the key, .ed25519.pem]",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 SparkConf = Annotated[str, typer.Option(help="A spark-submit properties file, or its name in conf/spark.")]
 HERE = Path("warehouse")

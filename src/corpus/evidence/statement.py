@@ -9,10 +9,8 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from corpus import __version__
+from corpus.evidence.formats import PREDICATE_TYPE, STATEMENT_TYPE
 from corpus.evidence.store import digest_of
-
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "urn:corpus:training-snapshot:v1"
 
 
 def as_statement(intent: dict[str, Any], version: int, released_at: datetime) -> dict[str, Any]:

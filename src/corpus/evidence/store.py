@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import os
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import rfc8785
 
-from corpus.errors import EnvironmentFault
+from corpus import durable
+from corpus.errors import DatasetError, EnvironmentFault
+from corpus.evidence.formats import require_known
 
 
 def canonical(document: dict[str, Any]) -> bytes:
@@ -39,18 +40,43 @@ def trees_path(dataset: Path, build_id: str) -> Path:
     return dataset / "evidence" / "trees" / f"{build_id}.json"
 
 
-def newest_statement(dataset: Path) -> dict[str, Any] | None:
-    """The statement of the newest version that has one; None before the first."""
-    stated = sorted((dataset / "evidence" / "statements").glob("*.json"))
-    return read_document(stated[-1]) if stated else None
+def superseded_path(dataset: Path, digest: str) -> Path:
+    """Where an intent stands that its build, begun again, replaced by another: its commit may have come."""
+    return dataset / "evidence" / "intents" / "superseded" / f"{digest}.json"
+
+
+def read_statement(path: Path) -> dict[str, Any] | None:
+    """The statement in a file, its signature unchecked; None if there is no such file. Raises DatasetError."""
+    envelope = read_document(path)
+    if envelope is None:
+        return None
+    try:
+        statement = payload_of(envelope)
+        require_known(statement)
+    except DatasetError as broken:
+        raise DatasetError(f"The statement {path} cannot be read: {broken}") from None
+    return statement
+
+
+def payload_of(envelope: dict[str, Any]) -> dict[str, Any]:
+    """The document in an envelope, for who only shows it: nothing is checked. Raises DatasetError if it is none."""
+    try:
+        payload = json.loads(base64.b64decode(envelope["payload"], validate=True))
+    except (KeyError, TypeError, ValueError):
+        payload = None
+    if isinstance(payload, dict):
+        return payload
+    raise DatasetError("it is no signed envelope (DSSE) of a JSON document.")
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
-    """The document in a file; None if there is no such file."""
+    """The document in a file; None if there is no such file. Raises DatasetError if it holds something else."""
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
+    except (OSError, ValueError) as broken:
+        raise DatasetError(f"The evidence file {path} cannot be read: {broken}.") from None
     return document
 
 
@@ -62,22 +88,6 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file so that a reader sees all of it or nothing, also after a power cut."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(scratch).replace(path)
-        _settle(path.parent)
+        durable.write_whole(path, content)
     except OSError as cannot:
         raise EnvironmentFault(f"The evidence file {path} cannot be written: {cannot}.") from None
-
-
-def _settle(folder: Path) -> None:
-    """Waits until a folder's names are on disk, so that what is written next cannot get there before them."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

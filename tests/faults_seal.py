@@ -1,0 +1,233 @@
+"""Kills real builds at random moments, and counts what a rerun finds: `make faults`, ARGS="--kills 10 --seed 7".
+
+A child process builds one version after another; the parent kills it (Python alone, or its Java too) in a build:
+anywhere, or between the intent and the end of the sealing. The next child begins the same build again. Then every
+version must be there once, hold the rows of the undisturbed first version, and stand in the log in order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from deltalake import DeltaTable
+
+from corpus import build as building
+from corpus.errors import CorpusError
+from corpus.evidence.commits import commits
+from corpus.evidence.envelope import STATEMENT, opened
+from corpus.evidence.keys import public_key
+from corpus.evidence.record import digest_of_record, records
+from corpus.evidence.store import digest_of, read_document, statement_path
+from corpus.request import BuildRequest
+from corpus.seal import seal
+from corpus.session import open_session
+from tests.conftest import ROOT, SETTINGS_FOR_TESTS
+from tests.small_inputs import request_of, source_of, write_inputs
+
+
+@dataclass
+class Found:
+    """What the kills did, and what was wrong after the reruns."""
+
+    moments: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    repaired: int = 0
+
+
+def child(folder: Path, first: int, seals: bool) -> None:
+    """Builds one version after another until somebody kills it; says on stdout where it is."""
+    own = {"spark.driver.memory": "1g", "spark.sql.warehouse.dir": str(folder / "spark"), "spark.master": "local[1]"}
+    spark = open_session("faults", ROOT / "conf/spark/local.conf", SETTINGS_FOR_TESTS | own)
+    if not (folder / "inputs").is_dir():
+        write_inputs(spark, folder / "inputs")
+    commit_version = building.commit_version
+
+    def seen(*arguments: Any) -> Any:
+        tell("commit")
+        return commit_version(*arguments)
+
+    building.commit_version = seen  # type: ignore[assignment]
+    number = first
+    while True:
+        request = numbered(folder, number)
+        tell(f"begin {number}")
+        if seals and (request.folder / "snapshot/_delta_log").is_dir():
+            seal(request.folder, request.signing_key, lambda: nullcontext(spark), 60)
+        made = building.build(spark, request)
+        tell(f"built {number} {made.version}")
+        if not sys.stdin.readline():  # the parent has looked, or is gone
+            return
+        number, seals = number + 1, False
+
+
+def tell(what: str) -> None:
+    print(what, flush=True)
+
+
+def numbered(folder: Path, number: int) -> BuildRequest:
+    """The request of a build; each has another cutoff, and the same posts before it."""
+    source = source_of(
+        folder / "inputs", [path.name for path in sorted((folder / "inputs").iterdir()) if path.is_dir()]
+    )
+    request = request_of(source, folder / "warehouse", folder / "keys/uk-social.key", wait_seconds=60)
+    return replace(request, cutoff=request.cutoff - timedelta(seconds=number))
+
+
+class Builder:
+    """A child process, and what it has said so far."""
+
+    def __init__(self, folder: Path, first: int, seals: bool) -> None:
+        command = [sys.executable, "-m", "tests.faults_seal", "--child", str(folder), "--first", str(first)]
+        with (folder / "child.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [*command, *(["--seals"] if seals else [])],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+
+    def until(self, words: str) -> str:
+        """Reads on to a line that begins so. Raises RuntimeError where the child ends first."""
+        for line in self.process.stdout or ():
+            if line.startswith(words):
+                return line.strip()
+        raise RuntimeError(f"a builder ended by itself with {self.process.wait()} before it said '{words}'")
+
+    def go_on(self) -> None:
+        """Lets it begin the next build."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def kill(self, with_java: bool) -> None:
+        """Ends it at once, as a power cut would; Java alone may live on a moment."""
+        if with_java:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+
+
+def moment(dataset: Path, number: int, before: int) -> str:
+    """How far the killed build had come, by what lies on disk."""
+    made = [commit for commit in commits(dataset) if commit.build_id][before:]
+    if not made:
+        return "before the commit"
+    if not statement_path(dataset, made[0].version).exists():
+        return "committed, not stated"
+    recorded = {int(record["version"]) for record in records(dataset)}
+    return "sealed" if made[0].version in recorded else "stated, not in the log"
+
+
+def faults(dataset: Path, reference: list[dict[str, Any]]) -> Iterator[str]:
+    """What is wrong with a dataset whose builds all ended well."""
+    public, previous, seen = public_key(dataset), "", set[str]()
+    made = [commit for commit in commits(dataset) if commit.build_id]
+    known = records(dataset)
+    if [int(record["version"]) for record in known] != [commit.version for commit in made]:
+        yield f"the log holds {[record['version'] for record in known]}, the table {[c.version for c in made]}"
+    for commit, record in zip(made, known, strict=False):
+        statement = opened(read_document(statement_path(dataset, commit.version)) or {}, STATEMENT, public)
+        if record["previous"] != previous or record["statement"] != digest_of(statement):
+            yield f"the record of version {commit.version} does not follow, or is of another statement"
+        if commit.build_id in seen or statement["predicate"]["build_id"] != commit.build_id:
+            yield f"version {commit.version} is a build's that has another"
+        if rows(dataset, commit.version) != reference:
+            yield f"version {commit.version} holds other rows than the first"
+        previous = digest_of_record(record)
+        seen.add(commit.build_id)
+
+
+def rows(dataset: Path, version: int) -> list[dict[str, Any]]:
+    table = DeltaTable(dataset / "snapshot", version=version).to_pyarrow_table()
+    return sorted(table.to_pylist(), key=lambda row: str(row["doc_id"]))
+
+
+def run(folder: Path, kills: int, seed: int) -> Found:
+    """Kills so many builders, and looks at the dataset after each rerun."""
+    chance, found, dataset = random.Random(seed), Found(), folder / "warehouse/uk-social"
+    builder = Builder(folder, 0, seals=False)
+    builder.until("built 0")
+    reference, stated = rows(dataset, 1), dict[Path, bytes]()
+    lasts = [duration(builder, "begin 1", "built 1"), duration(builder, "commit", "built 2")]
+    number = 3
+    for kill in range(kills):
+        anywhere, with_java = chance.random() < 0.4, chance.random() < 0.5
+        builder.go_on()
+        builder.until(f"begin {number}")
+        if not anywhere:
+            builder.until("commit")
+        before = sum(bool(commit.build_id) for commit in commits(dataset))
+        time.sleep(chance.uniform(0, lasts[0] if anywhere else lasts[1]))
+        builder.kill(with_java)
+        found.moments[moment(dataset, number, before)] += 1
+        builder = Builder(folder, number, seals=chance.random() < 0.5)
+        builder.until(f"built {number}")
+        wrong = list(faults(dataset, reference))
+        found.wrong += wrong
+        found.lost += [
+            path.name for path, content in stated.items() if not path.exists() or path.read_bytes() != content
+        ]
+        found.repaired += not wrong
+        stated = {path: path.read_bytes() for path in (dataset / "evidence/statements").glob("*.json")}
+        number += 1
+        print(f"{kill + 1} kills: {dict(found.moments)}; wrong {found.wrong}, lost {found.lost}", flush=True)
+    builder.kill(with_java=True)
+    return found
+
+
+def duration(builder: Builder, begins: str, ends: str) -> float:
+    """How long an undisturbed build takes from one word to another."""
+    builder.go_on()
+    builder.until(begins)
+    began = time.monotonic()
+    builder.until(ends)
+    return time.monotonic() - began
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--seals", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        try:
+            child(given.child, given.first, given.seals)
+        except CorpusError as mistake:
+            print(f"faults: {mistake}", file=sys.stderr)
+            return mistake.exit_code
+    with TemporaryDirectory(prefix="corpus-faults-") as folder:
+        found = run(Path(folder), given.kills, given.seed)
+    print(
+        f"{given.kills} kills (seed {given.seed}): {', '.join(f'{n} {moment}' for moment, n in found.moments.items())}"
+    )
+    print(f"wrong versions {len(found.wrong)}, lost {len(found.lost)}, repaired by a rerun {found.repaired}")
+    return 1 if found.wrong or found.lost or found.repaired < given.kills else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
