@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 
 from corpus.errors import DatasetError
@@ -28,8 +29,8 @@ def require_trees(dataset: Path, build_id: str, trees: dict[str, Any]) -> None:
 def _hashes(dataset: Path, build_id: str, tree: str, counted: list[int]) -> Iterator[bytes]:
     """The leaf hashes of a tree in order; adds each bucket's count to `counted`."""
     for row in _rows(dataset, build_id, tree):
-        index, count, size, leaf = (row[name] for name in ("index", "count", "size", "leaf"))
-        if index != len(counted) - 1 or size != count * SIZES[tree]:
+        index, count, leaf = row["index"], row["count"], row["leaf"]
+        if index != len(counted) - 1 or len(row["tokens"]) != count * SIZES[tree]:
             raise DatasetError(f"its {tree} tree has no whole bucket {len(counted) - 1}: somebody changed leaves/.")
         counted.append(count)
         yield leaf
@@ -40,9 +41,7 @@ def _rows(dataset: Path, build_id: str, tree: str) -> Iterator[dict[str, Any]]:
     if not (table / "_delta_log").is_dir():
         return
     of_tree = f"build_id = '{build_id}' AND tree = '{tree}'"
-    leaves = f'SELECT "index", "count", octet_length(tokens) AS size, leaf FROM l WHERE {of_tree} ORDER BY "index"'  # noqa: S608 (ids of our own)
+    leaves = f'SELECT "index", "count", tokens, leaf FROM l WHERE {of_tree} ORDER BY "index"'  # noqa: S608 (ids of our own)
     batches = QueryBuilder().register("l", DeltaTable(table)).execute(leaves)
     for batch in batches:
-        columns = [batch[name].to_pylist() for name in ("index", "count", "size", "leaf")]
-        for row in zip(*columns, strict=True):
-            yield dict(zip(("index", "count", "size", "leaf"), row, strict=True))
+        yield from pa.record_batch(batch).to_pylist()
