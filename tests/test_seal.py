@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from corpus import build as building
 from corpus import seal as sealing
-from corpus import snapshot
+from corpus import snapshot, tables
 from corpus.build import commit_version, dataset_key
 from corpus.errors import DatasetError, EnvironmentFault
 from corpus.evidence.commits import commits
@@ -122,7 +122,7 @@ PROTOCOL: list[tuple[Any, str]] = [
     (snapshot, "committed"),
     (sealing, "write_document"),
     (sealing, "append_record"),
-    (snapshot, "sweep"),
+    (tables, "sweep"),
 ]
 """The steps of a build that holds the lease, in their order: what is called, and where its caller finds it."""
 
