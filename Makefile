@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz check bench bench-duplicates dist lock clean
+.PHONY: help setup demo test fuzz fuzz-proofs check bench bench-duplicates dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -20,6 +20,9 @@ test: $(READY)  ## all tests, in two processes; ARGS="-n 0 -k name" for some in 
 
 fuzz: $(READY)  ## 2,000 random worlds judged by both paths; ARGS="--seed 7" for the same again
 	@$(BIN)/python -m tests.random_worlds --worlds 2000 $(ARGS)
+
+fuzz-proofs: $(INSTALLED)  ## 100,000 lies told to both verifiers of proofs; ARGS="--seed 7" for others
+	@$(BIN)/python -m tests.lying_prover $(ARGS)
 
 check: $(INSTALLED)  ## what needs no Spark: style, types, the direction of imports
 	@$(BIN)/ruff check .
