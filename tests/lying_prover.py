@@ -106,7 +106,7 @@ def told(proofs: int, seed: int) -> Tally:
         content = lie(random, pool)
         one, other = first(content), second(content)
         if one != other or (one and not is_true(content)):
-            wrong.append(f"--seed {seed}, number {number}: {one} / {other}: {content[:4000]!r}")
+            wrong.append(f"--seed {seed}, number {number}: {one} / {other}: {content[:200]!r}")
         still_true += one is not None
     return Tally(proofs, still_true, wrong, time.monotonic() - began)
 
