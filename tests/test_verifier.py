@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,19 @@ def test_a_signer_that_leaves_a_bucket_unsorted_can_prove_both_as_the_page_warns
     inside, outside = prove(of, "post", name, "in"), prove(of, "post", name, "not in")
     outside["tokens"] = [small_prover.shown_token(n, of.trees["post"][0].leaves) for n in (0, 1)]
     assert {first(canonical(one))[2] for one in (inside, outside)} == {"in", "not in"}  # type: ignore[index]
+
+
+def test_of_all_tokens_that_could_be_shown_only_the_two_neighbours_show_absence() -> None:
+    of = world(5, 0)
+    leaves = of.trees["post"][0].leaves
+    for name in ("p-5", "p-6", "p-7", "p-8", "p-9"):
+        true = prove(of, "post", name)
+        neighbours = [int(shown["index"]) for shown in true["tokens"]]
+        for many in range(4):
+            for shown in product(range(5), repeat=many):
+                tokens = [small_prover.shown_token(n, leaves) for n in shown]
+                content = canonical(true | {"tokens": tokens})
+                assert (first(content) is not None) == (second(content) is not None) == (list(shown) == neighbours)
 
 
 def test_lies_are_not_believed() -> None:
