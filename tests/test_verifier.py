@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from corpus_verify.cli import main
 from corpus_verify.documents import canonical as verifiers_canonical
 from corpus_verify.ids import bucket_leaf, bucket_of, depth_for, token
+from corpus_verify.notes import signed
 from corpus_verify.proof import check
 from tests import second_verifier, small_prover
 from tests.lying_prover import first, second, told
@@ -97,6 +98,52 @@ def test_of_all_tokens_that_could_be_shown_only_the_two_neighbours_show_absence(
                 tokens = [small_prover.shown_token(n, leaves) for n in shown]
                 content = canonical(true | {"tokens": tokens})
                 assert (first(content) is not None) == (second(content) is not None) == (list(shown) == neighbours)
+
+
+ODD_RECORDS = [
+    {"documents": {"root": "00" * 32, "ids": "40", "buckets": "8"}},
+    {"persons": {"root": "00" * 32, "ids": "20", "buckets": "1"}},
+    {"version": "03"},
+    {"rows": "٤"},
+    {"dataset": "uk-social/../x"},
+    {"previous": "00"},
+    {"cutoff": "2026-11-20"},
+    {"kind": "use"},
+    {"more": ""},
+]
+
+
+@pytest.mark.parametrize("changes", [{}, *ODD_RECORDS], ids=str)
+def test_a_record_that_makes_no_sense_shows_nothing_though_it_is_signed(changes: dict[str, object]) -> None:
+    of = world(40, 20)
+    record = of.record | changes
+    log = [*of.log[:2], canonical(record), *of.log[3:]]
+    proof = prove(of, "post", "p-3") | {
+        "record": record,
+        "log": {"index": "2", "size": "5", "path": small_prover.path(2, log)},
+        "checkpoint": small_prover.checkpoint(str(record["dataset"]), log),
+    }
+    content = canonical(proof)
+    assert (first(content) is not None) == (second(content) is not None) == (not changes)
+
+
+def test_a_note_in_any_other_spelling_or_of_another_log_shows_nothing_though_it_is_signed() -> None:
+    of = world(40, 20)
+    note = small_prover.checkpoint(of.dataset, of.log)
+    text, _, line = note.partition("\n\n")
+    name, key = f"corpus/{of.dataset}", small_prover.PRIVATE.sign
+    assert first(canonical(prove(of, "post", "p-3") | {"checkpoint": note}))
+    for odd in (
+        note + line,
+        note[:-3] + chr(ord(note[-3]) + 1) + "=\n",  # the same bytes: the last letter has two bits to spare
+        signed(text.replace(name, "corpus/other") + "\n", name, key, PUBLIC),
+        signed(text.replace("\n5\n", "\n05\n") + "\n", name, key, PUBLIC),
+        signed(f"{text}\nmore\n", name, key, PUBLIC),
+        signed(text.rstrip("=") + "\n", name, key, PUBLIC),
+    ):
+        content = canonical(prove(of, "post", "p-3") | {"checkpoint": odd})
+        assert odd != note
+        assert first(content) is second(content) is None
 
 
 def test_lies_are_not_believed() -> None:
