@@ -32,6 +32,8 @@ def read_file(path: Path) -> bytes:
 
 def parsed(content: bytes, kind: str, what: str) -> Document:
     """The document in some bytes, of the format `kind`/v1. Raises Refused for any other."""
+    if len(content) > MOST_BYTES:
+        raise Refused(f"the {what} is larger than {MOST_BYTES // 1024} KB")
     try:
         document = json.loads(
             content.decode(), object_pairs_hook=_unique, parse_int=_bare, parse_float=_bare, parse_constant=_bare

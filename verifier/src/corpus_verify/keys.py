@@ -8,18 +8,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from corpus_verify.documents import read_file
 from corpus_verify.errors import Refused
-
-_MOST = 16 * 1024
 
 
 def read_public(path: Path) -> bytes:
     """The 32 bytes of an Ed25519 public key in a PEM file. Raises Refused for any other content."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST)
-    except OSError as cannot:
-        raise Refused(f"the key file {path} cannot be read: {cannot.strerror}") from None
+    content = read_file(path)
     if b"PRIVATE KEY" in content:
         raise Refused(f"{path} holds a private key, which nobody should hand out; name the public one (public.pem)")
     try:
