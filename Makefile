@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-proofs faults check bench bench-duplicates dist lock clean
+.PHONY: help setup demo test fuzz fuzz-proofs faults check bench bench-duplicates bench-evidence dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -34,10 +34,13 @@ check: $(INSTALLED)  ## what needs no Spark: style, types, the direction of impo
 	@$(BIN)/pytest tests/test_architecture.py
 
 bench: $(READY)  ## how long things take here, and against the others
-	@for script in bench/reading.py bench/duplicates.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+	@for script in bench/reading.py bench/duplicates.py bench/evidence.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
 
 bench-duplicates: $(READY)  ## the search for duplicates alone, at full size; ARGS="--posts 50000" for less
 	@$(BIN)/python bench/duplicates.py $(ARGS)
+
+bench-evidence: $(READY)  ## what trees and leaves add to a build; ARGS="--posts 50000" for less
+	@$(BIN)/python bench/evidence.py $(ARGS)
 
 dist: $(INSTALLED)  ## what spark-submit takes to a cluster: dist/corpus.zip (--py-files), dist/corpus-deps.tar.gz (--archives)
 	@$(BIN)/python tools/dist.py

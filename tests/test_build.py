@@ -28,10 +28,20 @@ from corpus.build import Built, build, commit_version
 from corpus.clearance import require_fresh, with_what_is_known
 from corpus.cli.policies import tell_changes, tell_moves
 from corpus.config import validated
-from corpus.dataset_key import keyed_hash
+from corpus.dataset_key import keyed_by, keyed_hash
+from corpus.dataset_key import snapshot_key as derived_snapshot_key
 from corpus.errors import ConfigError, Conflict, CorpusError, DatasetError, GateRefused, SourceError
+from corpus.evidence.buckets import as_bucket
 from corpus.evidence.lease import lease
-from corpus.evidence.store import canonical, digest_of, intent_path, payload_of, read_document, statement_path
+from corpus.evidence.store import (
+    canonical,
+    digest_of,
+    intent_path,
+    payload_of,
+    read_document,
+    statement_path,
+    trees_path,
+)
 from corpus.facts import Facts, Feed
 from corpus.keyed import keyed, with_key
 from corpus.pipeline import judge
@@ -161,18 +171,43 @@ def test_the_statement_counts_what_the_tables_hold(made: Made) -> None:
     assert [entry["table"] for entry in predicate["inputs"]][-2:] == ["objections", "requests"]
 
 
-def test_the_row_digest_is_the_one_that_the_page_defines(made: Made) -> None:
+def row_hash(row: dict[str, Any]) -> str:
+    """As docs/dataset.md defines it."""
+
     def field(value: object) -> bytes:
         text = str(value).encode()
         return b"-" if value is None else b"%d:%b" % (len(text), text)
 
+    return sha256(b"".join(field(row[c.name]) for c in columns(SNAPSHOT))).hexdigest()
+
+
+def test_the_row_digest_is_the_one_that_the_page_defines(made: Made) -> None:
     buckets: dict[int, str] = {}
     for row in sorted(rows_of(made.folder / "snapshot"), key=lambda row: str(row["doc_id"])):
-        hashed = sha256(b"".join(field(row[c.name]) for c in columns(SNAPSHOT))).hexdigest()
-        buckets[row["bucket"]] = buckets.get(row["bucket"], "") + hashed
+        buckets[row["bucket"]] = buckets.get(row["bucket"], "") + row_hash(row)
     lines = (f"{bucket}:{sha256(rows.encode()).hexdigest()}\n" for bucket, rows in sorted(buckets.items()))
     expected = sha256("".join(lines).encode()).hexdigest()
     assert made.built.statement["subject"][0]["digest"]["sha256"] == expected
+
+
+def test_the_trees_hold_the_posts_and_people_that_the_tables_hold(made: Made) -> None:
+    members, build_id = rows_of(made.folder / "members"), made.built.build_id
+    post_of = {row["doc_id"]: row["post_id"] for row in members}
+    own = derived_snapshot_key(snapshot_key(made)[0], "uk-social", build_id)
+    posts = [
+        (post_of[row["doc_id"]].encode(), row["doc_id"].encode(), bytes.fromhex(row_hash(row)))
+        for row in rows_of(made.folder / "snapshot")
+    ]
+    people = [(name.encode(), None, None) for name in {row["account_id"] for row in members}]
+    leaves = {row["tree"]: row for row in rows_of(made.folder / "leaves") if row["build_id"] == build_id}
+    stated, kept = made.built.statement["predicate"]["trees"], read_document(trees_path(made.folder, build_id))
+    for kind, tree, ids in (("post", "documents", posts), ("account", "persons", people)):
+        assert len(ids) <= 16, "one bucket is what this test knows"
+        bucket = as_bucket(own, kind, 0, ids, keyed_by(own))
+        assert leaves[tree] == {"tree": tree, "index": 0, "build_id": build_id} | vars(bucket)
+        assert stated[tree] == {"root": bucket.leaf.hex(), "ids": str(len(ids)), "buckets": "1"}
+        assert kept is not None
+        assert kept[tree] == stated[tree] | {"chunks": [bucket.leaf.hex()]}
 
 
 def test_the_row_digest_does_not_depend_on_partitions(spark: SparkSession, made: Made) -> None:

@@ -158,6 +158,19 @@ def commit_version(
     return made.version, statement
 
 
+def digest_and_trees(
+    request: BuildRequest, build_id: str, verdicts: DataFrame, keyed: tuple[bytes, int, SparkSession]
+) -> tuple[str, dict[str, dict[str, str]]]:
+    """The digest of the rows to be committed, and the trees of their posts and people, whose leaves are written."""
+    hashed = snapshot.as_row_hashes(verdicts, *keyed).persist()
+    digest = snapshot.digest_of_hashes(hashed)
+    accounts = snapshot.as_members(verdicts, *keyed).select("account_id")
+    own = snapshot_key(keyed[0], request.dataset, build_id)
+    trees = write_trees(request.folder, build_id, hashed, accounts, own)
+    hashed.unpersist()
+    return digest, trees
+
+
 def _make_version(
     spark: SparkSession, request: BuildRequest, pins: dict[str, Pin], build_id: str, identity: dict[str, Any]
 ) -> tuple[int, dict[str, Any]]:
@@ -187,7 +200,7 @@ def _make_version(
         if request.source.archive == "people":
             write_archive(inputs, folder, build_id, policy)
     with step("computing the row digest and the trees"):
-        digest, trees = _committed_to(request, build_id, verdicts, keyed)
+        digest, trees = digest_and_trees(request, build_id, verdicts, keyed)
     intent = identity | {
         "dataset": request.dataset,
         "build_id": build_id,
@@ -207,19 +220,6 @@ def _make_version(
     documents = snapshot.as_documents(verdicts, *keyed)
     with step("committing the version"):
         return commit_version(spark, request, documents, intent, lambda: require_fresh(spark, request, pins, facts))
-
-
-def _committed_to(
-    request: BuildRequest, build_id: str, verdicts: DataFrame, keyed: tuple[bytes, int, SparkSession]
-) -> tuple[str, dict[str, dict[str, str]]]:
-    """The digest of the rows to be committed, and the trees of their posts and people, whose leaves are written."""
-    hashed = snapshot.as_row_hashes(verdicts, *keyed).persist()
-    digest = snapshot.digest_of_hashes(hashed)
-    accounts = snapshot.as_members(verdicts, *keyed).select("account_id")
-    own = snapshot_key(keyed[0], request.dataset, build_id)
-    trees = write_trees(request.folder, build_id, hashed, accounts, own)
-    hashed.unpersist()
-    return digest, trees
 
 
 def _finished(
