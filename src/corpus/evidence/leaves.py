@@ -55,13 +55,16 @@ def _hashes(dataset: Path, build_id: str, tree: str, counted: list[int]) -> Iter
 
 
 def _rows(dataset: Path, build_id: str, tree: str) -> Iterator[dict[str, Any]]:
-    table = dataset / "leaves"
+    """A build's rows of one tree in order, in batches; none where there is no such table. Raises DatasetError."""
+    table, names = dataset / "leaves", ("index", "count", "size", "leaf")
     if not (table / "_delta_log").is_dir():
         return
+    size = "octet_length(encode(tokens, 'hex')) / 2"  # there is none of a binary
     of_tree = f"build_id = '{build_id}' AND tree = '{tree}'"
-    leaves = f'SELECT "index", "count", octet_length(tokens) AS size, leaf FROM l WHERE {of_tree} ORDER BY "index"'  # noqa: S608 (ids of our own)
-    batches = QueryBuilder().register("l", DeltaTable(table)).execute(leaves)
-    for batch in batches:
-        columns = [batch[name].to_pylist() for name in ("index", "count", "size", "leaf")]
-        for row in zip(*columns, strict=True):
-            yield dict(zip(("index", "count", "size", "leaf"), row, strict=True))
+    sql = f'SELECT "index", "count", {size} AS size, leaf FROM l WHERE {of_tree} ORDER BY "index"'  # noqa: S608 (ids of our own)
+    try:
+        for batch in QueryBuilder().register("l", DeltaTable(table)).execute(sql):
+            columns = [batch[name].to_pylist() for name in names]
+            yield from (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+    except Exception as broken:  # deltalake raises bare Exception for a missing or broken file
+        raise DatasetError(f"its leaves/ cannot be read: {broken}") from None
