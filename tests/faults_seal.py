@@ -1,7 +1,7 @@
 """Kills real builds at random moments, and counts what a rerun finds: `make faults`, ARGS="--kills 10 --seed 7".
 
 A child process builds one version after another; the parent kills it (Python alone, or its Java too) in a build:
-anywhere, or between the intent and the end of the sealing. The next child begins the same build again. Then every
+anywhere, from the intent on, or from the commit on. The next child begins the same build again. Then every
 version must be there once, hold the rows of the undisturbed first version, and stand in the log in order.
 """
 
@@ -170,16 +170,14 @@ def run(folder: Path, kills: int, seed: int) -> Found:
     builder = Builder(folder, 0, seals=False)
     builder.until("built 0")
     reference, stated = rows(dataset, 1), dict[Path, bytes]()
-    lasts = [duration(builder, "begin 1", "built 1"), duration(builder, "commit", "built 2")]
-    number = 3
+    lasts = {since: duration(builder, dataset, since) for since in ("begin", "commit", "made")}
+    number = 4
     for kill in range(kills):
-        anywhere, with_java = chance.random() < 0.4, chance.random() < 0.5
-        builder.go_on()
-        builder.until(f"begin {number}")
-        if not anywhere:
-            builder.until("commit")
+        since, with_java = chance.choice(["begin", "commit", "made"]), chance.random() < 0.5
         before = sum(bool(commit.build_id) for commit in commits(dataset))
-        time.sleep(chance.uniform(0, lasts[0] if anywhere else lasts[1]))
+        builder.go_on()
+        reach(builder, dataset, since)
+        time.sleep(chance.uniform(0, lasts[since]))
         builder.kill(with_java)
         found.moments[moment(dataset, number, before)] += 1
         builder = Builder(folder, number, seals=chance.random() < 0.5)
@@ -197,12 +195,23 @@ def run(folder: Path, kills: int, seed: int) -> Found:
     return found
 
 
-def duration(builder: Builder, begins: str, ends: str) -> float:
-    """How long an undisturbed build takes from one word to another."""
+def reach(builder: Builder, dataset: Path, since: str) -> None:
+    """Waits until a build begins, comes to its intent, or has made its commit."""
+    newest = max((dataset / "snapshot/_delta_log").glob("*.json"))
+    builder.until("begin")
+    if since == "begin":
+        return
+    builder.until("commit")
+    while since == "made" and not newest.with_stem(f"{int(newest.stem) + 1:020d}").exists():
+        time.sleep(0.001)
+
+
+def duration(builder: Builder, dataset: Path, since: str) -> float:
+    """How long an undisturbed build takes from there to its end."""
     builder.go_on()
-    builder.until(begins)
+    reach(builder, dataset, since)
     began = time.monotonic()
-    builder.until(ends)
+    builder.until("built")
     return time.monotonic() - began
 
 

@@ -8,7 +8,7 @@ import re
 import shutil
 import stat
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from delta.tables import DeltaTable
 from deltalake import DeltaTable as Reader
+from jsonschema import Draft202012Validator
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -56,6 +57,7 @@ from corpus.resolution import resolved_objections
 from corpus.schemas import SNAPSHOT, columns
 from corpus.sources import Source, pin
 from corpus.vectors import complete_feeds, inputs_of
+from tests.conftest import ROOT
 from tests.small_inputs import WORLDS, as_one, at, request_of, source_of, write_inputs
 
 
@@ -169,6 +171,32 @@ def test_the_statement_counts_what_the_tables_hold(made: Made) -> None:
     assert {row["primary_reason"] for row in out} == set(funnel["primary"])
     assert funnel["capped"] == "0"
     assert [entry["table"] for entry in predicate["inputs"]][-2:] == ["objections", "requests"]
+
+
+def test_every_field_of_the_statement_is_described_and_nothing_else(made: Made) -> None:
+    schema = json.loads((ROOT / "docs/statement.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(made.built.statement)
+    assert [each for each in described(schema) if "description" not in each] == []
+    rows = re.findall(r"^\| `([\w.\[\]]+)` \|", (ROOT / "docs/statement.md").read_text(), re.MULTILINE)
+    assert rows == list(fields_of(schema))
+    other = {**made.built.statement, "predicate": made.built.statement["predicate"] | {"note": "x"}}
+    assert not Draft202012Validator(schema).is_valid(other)
+
+
+def described(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in schema.get("properties", {}).values():
+        yield each
+        yield from described(each)
+        yield from described(each.get("items", {}))
+
+
+def fields_of(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, each in schema.get("properties", {}).items():
+        yield prefix + name
+        yield from fields_of(each, f"{prefix}{name}.")
+    if "items" in schema:
+        yield from fields_of(schema["items"], f"{prefix.removesuffix('.')}[].")
 
 
 def row_hash(row: dict[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -326,6 +328,24 @@ def replaced(key: Path) -> None:
 def made_a_folder(key: Path) -> None:
     key.unlink()
     key.mkdir(0o700)
+
+
+def corpus(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
+    places = ["--warehouse", str(world.request.warehouse), "--key", str(world.request.key_file)]
+    command = [sys.executable, "-c", "from corpus.cli import main; main()", *arguments, *places]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_says_what_became_of_each_commit_and_fails_if_one_is_refused(world: World) -> None:
+    world.build("b1")
+    done = corpus(world, "seal", "uk-social", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [outcome["kind"] for outcome in json.loads(done.stdout)] == ["expected", "finished"]
+    snapshot.commit(world.documents("rain"), world.folder, snapshot.Said("b2", "0" * 64))
+    failed = corpus(world, "seal", "uk-social")
+    assert (failed.returncode, "Traceback" in failed.stderr) == (6, False)
+    assert "uk-social@2 is not sealed: the intent of build b2 is missing or another" in failed.stderr
+    assert "uk-social@1  finished" in failed.stdout
 
 
 KEYS: dict[str, tuple[Callable[[Path], object], str]] = {

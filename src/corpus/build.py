@@ -6,7 +6,7 @@ A crash anywhere is mended by a rerun.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,7 +108,9 @@ def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tu
             f"The key of {request.dataset} is missing: expected in {request.key_file}. Restore it from your backup, or "
             "name its place with --key; without it documents would get other ids."
         )
-    key = read_key(request.key_file) if request.key_file.exists() else make_key(request.key_file)
+    with suppress(FileExistsError):  # ours, or that of another first build
+        make_key(request.key_file)
+    key = read_key(request.key_file)
     if not is_there:
         bits = request.bucket_bits if request.bucket_bits is not None else snapshot.bucket_bits_for(accounts)
         signer = _first_signer(request)
@@ -261,8 +263,9 @@ def _first_signer(request: BuildRequest) -> Signer:
     place = request.signing_key
     if is_uri(str(place)):
         return read_signer(place, read_public(public_beside(default_place(request.key_file))))
-    path = Path(place)
-    return read_signer(path) if path.exists() else make_signer(path)
+    with suppress(FileExistsError):
+        make_signer(Path(place))
+    return read_signer(place)
 
 
 def _identity(request: BuildRequest, pins: dict[str, Pin]) -> dict[str, Any]:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
-import tempfile
 from pathlib import Path
 
-from corpus.errors import DatasetError
+from corpus.errors import DatasetError, EnvironmentFault
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file, in place of one that is there; a reader sees the old one or the new one."""
-    scratch = _scratch(path, content)
+    """Writes a file, in place of one that is there; a reader sees the old one or the new one.
+
+    Who may read it is for the process's umask and the folder to say, as for any other file.
+    """
+    scratch = _scratch(path, content, 0o666)
     scratch.replace(path)
     sync_folder(path.parent)
 
 
 def write_secret(path: Path, content: bytes) -> None:
     """Writes a file that nobody else could ever read. Raises FileExistsError rather than replace one."""
-    scratch = _scratch(path, content)
     try:
-        path.hardlink_to(scratch)  # unlike a rename, fails where there is one
-    finally:
-        scratch.unlink()
-    sync_folder(path.parent)
+        scratch = _scratch(path, content, 0o600)
+        try:
+            path.hardlink_to(scratch)  # unlike a rename, fails where there is one
+        finally:
+            scratch.unlink()
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise
+    except OSError as cannot:
+        raise EnvironmentFault(f"The key file {path} cannot be written: {cannot.strerror}.") from None
 
 
 def read_secret(path: Path, what: str) -> bytes:
@@ -46,12 +54,12 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _scratch(path: Path, content: bytes) -> Path:
-    """A file beside the path with this content, for its owner alone until it has its name."""
+def _scratch(path: Path, content: bytes, mode: int) -> Path:
+    """A file beside the path with this content, that has its mode from the start."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    with os.fdopen(handle, "wb") as file:
+    scratch = path.parent / f".{secrets.token_hex(8)}.part"
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    return Path(scratch)
+    return scratch

@@ -142,7 +142,8 @@ def committed(spark: SparkSession, dataset: Path, said: Said, version: int, rows
     if made is None or made.version != version or made.intent != said.intent:
         raise Conflict(
             f"The commit of build {said.build_id} to {dataset.name} is not version {version} with its own intent: "
-            f"found {made}. Another program writes to this table; stop it, and look at the table's history."
+            f"found {made}. If that is an earlier try of this build, whose Java outlived it, run the build again to "
+            "seal it. Else another program writes to this table; stop it, and look at the table's history."
         )
     found = documents_at(spark, dataset, version).count()
     if found != rows:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 
 from corpus.errors import DatasetError
@@ -29,19 +28,24 @@ def require_trees(dataset: Path, build_id: str, trees: dict[str, Any]) -> None:
 def _hashes(dataset: Path, build_id: str, tree: str, counted: list[int]) -> Iterator[bytes]:
     """The leaf hashes of a tree in order; adds each bucket's count to `counted`."""
     for row in _rows(dataset, build_id, tree):
-        index, count, leaf = row["index"], row["count"], row["leaf"]
-        if index != len(counted) - 1 or len(row["tokens"]) != count * SIZES[tree]:
+        index, count, size, leaf = (row[name] for name in ("index", "count", "size", "leaf"))
+        if index != len(counted) - 1 or size != count * SIZES[tree]:
             raise DatasetError(f"its {tree} tree has no whole bucket {len(counted) - 1}: somebody changed leaves/.")
         counted.append(count)
         yield leaf
 
 
 def _rows(dataset: Path, build_id: str, tree: str) -> Iterator[dict[str, Any]]:
-    table = dataset / "leaves"
+    """A build's rows of one tree in order, in batches; none where there is no such table. Raises DatasetError."""
+    table, names = dataset / "leaves", ("index", "count", "size", "leaf")
     if not (table / "_delta_log").is_dir():
         return
+    size = "octet_length(encode(tokens, 'hex')) / 2"  # there is none of a binary
     of_tree = f"build_id = '{build_id}' AND tree = '{tree}'"
-    leaves = f'SELECT "index", "count", tokens, leaf FROM l WHERE {of_tree} ORDER BY "index"'  # noqa: S608 (ids of our own)
-    batches = QueryBuilder().register("l", DeltaTable(table)).execute(leaves)
-    for batch in batches:
-        yield from pa.record_batch(batch).to_pylist()
+    sql = f'SELECT "index", "count", {size} AS size, leaf FROM l WHERE {of_tree} ORDER BY "index"'  # noqa: S608 (ids of our own)
+    try:
+        for batch in QueryBuilder().register("l", DeltaTable(table)).execute(sql):
+            columns = [batch[name].to_pylist() for name in names]
+            yield from (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+    except Exception as broken:  # deltalake raises bare Exception for a missing or broken file
+        raise DatasetError(f"its leaves/ cannot be read: {broken}") from None

@@ -9,6 +9,7 @@ from typing import Any
 
 from corpus.evidence import log
 from corpus.evidence.formats import RECORD_FORMAT, require_version
+from corpus.evidence.keys import Signer
 from corpus.evidence.store import canonical, digest_of
 
 Record = dict[str, Any]
@@ -40,7 +41,7 @@ def records(dataset: Path) -> list[Record]:
     return found
 
 
-def append_record(dataset: Path, record: Record, signer: Any) -> None:
+def append_record(dataset: Path, record: Record, signer: Signer) -> None:
     """Adds a record to the dataset's log, for who holds its lease."""
     log.append(log.log_folder(dataset), f"corpus/{dataset.name}", canonical(record), signer.sign, signer.public)
 
