@@ -20,7 +20,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 LAYERS = [
     "cli",
     "demo receipts",
-    "render",
+    "render reproduction",
     "audit",
     "query build synth vectors policy_impact",
     "clearance",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 from corpus import __version__
-from corpus.cli import checking, making, policies, reading
+from corpus.cli import checking, making, policies, reading, using
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 
 # ruff: noqa: PLC0415 (what a mistake looks like is loaded when there is one)
 
-__all__ = ["app", "checking", "main", "making", "policies", "reading"]
+__all__ = ["app", "checking", "main", "making", "policies", "reading", "using"]
 
 
 def main() -> None:
