@@ -19,8 +19,8 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo receipts",
-    "render reproduction",
+    "demo receipts reader recalls",
+    "render reproduction uses staleness",
     "audit exports",
     "query build synth vectors policy_impact",
     "clearance",
@@ -49,6 +49,8 @@ READERS = [
     "versions",
     "receipts",
     "exports.forms",
+    "recalls",
+    "uses",
     "render",
     "progress",
     "arguments",

@@ -14,13 +14,21 @@ from corpus.errors import ConfigError, EnvironmentFault
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
 
 if TYPE_CHECKING:
+    from corpus.recalls import Recall
     from corpus.reproduction import Reproduction
+    from corpus.uses import Use
 
 Numbered = Annotated[str, typer.Argument(metavar="DATASET@N")]
 DatasetKey = Annotated[
     Path | None,
     typer.Option(envvar="CORPUS_KEY", help="The dataset's key file. [default: ~/.config/corpus/DATASET.key]"),
 ]
+
+SigningKey = Annotated[
+    str | None,
+    typer.Option(envvar="CORPUS_SIGNER", help="The signing key. [default: ~/.config/corpus/DATASET.ed25519.pem]"),
+]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for a builder.", min=0)]
 
 
 @app.command()
@@ -108,3 +116,136 @@ def describe(
         render.say(f"{found.version.name} described in {out}")
     else:
         print(described(found, chosen))
+
+
+@app.command()
+def use(
+    version: Numbered,
+    run: Annotated[str, typer.Option(help="The training run, by a name of its own.")],
+    purpose: Annotated[str, typer.Option(help="What it is for.")],
+    approved_by: Annotated[str, typer.Option(help="Who allowed it.")],
+    warehouse: Warehouse = HERE,
+    signer: SigningKey = None,
+    wait: Wait = 600,
+    json: Json = False,
+) -> None:
+    """Log that a run uses a version, and print what opens it; exit code 9 if it may not be used.
+
+    Example: corpus use uk-social@3 --run tram-7b --purpose pretraining --approved-by "A. Lovelace"
+    """
+    from datetime import UTC, datetime
+
+    from corpus import render
+    from corpus.uses import Asked, hand_out
+    from corpus.versions import parse_one
+
+    dataset, number = parse_one(version)
+    asked, place = Asked(run, purpose, approved_by), signer or signing_key_of(dataset)
+    found = hand_out(warehouse, dataset, number, asked, place, datetime.now(UTC), wait)
+    if json:
+        render.as_json({"version": found.version, "sql": found.sql, "entry": found.entry, "was_there": found.was_there})
+        return
+    render.say(f"{found.version} is {run}'s to use, {'as logged at' if found.was_there else 'logged at'} "
+               f"{found.entry['at']}: for '{purpose}' (its policy: {found.purpose})", style="bold")  # fmt: skip
+    render.say(found.sql)
+
+
+def signing_key_of(dataset: str) -> Path:
+    """Where a dataset's signing key stands unless another place is named."""
+    return Path.home() / f".config/corpus/{dataset}.ed25519.pem"
+
+
+@app.command()
+def uses(
+    dataset: str,
+    version: Annotated[int | None, typer.Option(help="Of this version.")] = None,
+    run: Annotated[str | None, typer.Option(help="By this run.")] = None,
+    account: Annotated[str | None, typer.Option(help="Of anything of this account; for the privacy team.")] = None,
+    warehouse: Warehouse = HERE,
+    json: Json = False,
+) -> None:
+    """Which runs used which versions; with --account, those that held a person's posts, or their words.
+
+    Example: corpus uses uk-social --version 3
+    """
+    from corpus import render
+    from corpus import uses as register
+    from corpus.versions import parse_name
+
+    parse_name(dataset)
+    if account is None:
+        found = register.uses(warehouse, dataset, version, run)
+    else:
+        found = register.uses_of_account(warehouse, dataset, account, version)
+        found = [use for use in found if run is None or use.run == run]
+    render.as_json(found) if json else tell_uses(found, of_person=account is not None)
+
+
+def tell_uses(found: list[Use], of_person: bool) -> None:
+    """A line for each use."""
+    from corpus import render
+
+    if not found:
+        render.say("No use is logged.")
+        return
+    of_whom = ("own documents", "words through others") if of_person else ()
+    rows = [
+        (use.version, use.run, use.purpose, use.approved_by, use.at, _state(use), use.documents, use.through_others)
+        for use in found
+    ]
+    headers = ("version", "run", "purpose", "approved by", "at", "", *of_whom)
+    render.tell(headers, [row[: len(headers)] for row in rows], numbers=of_whom)
+
+
+def _state(use: Use) -> str:
+    return "recalled" if use.is_recalled else ""
+
+
+@app.command()
+def recall(
+    dataset: str,
+    warehouse: Warehouse = HERE,
+    signer: SigningKey = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be recalled.")] = False,
+    wait: Wait = 600,
+    json: Json = False,
+) -> None:
+    """Recall the versions that hold what the newest one leaves out for an objection; `use` refuses them from then on.
+
+    Example: corpus recall uk-social
+    """
+    from datetime import UTC, datetime
+
+    from corpus import recalls, render
+    from corpus.versions import parse_name
+
+    place = signer or signing_key_of(parse_name(dataset))
+    if dry_run:
+        found = recalls.preview(warehouse, dataset)
+    else:
+        found = recalls.recall(warehouse, dataset, place, datetime.now(UTC), wait)
+    render.as_json(found) if json else tell_recall(found, dry_run)
+
+
+def tell_recall(found: Recall, dry_run: bool) -> None:
+    """Which versions are recalled, and which runs used them."""
+    from corpus import render
+
+    news = "would be recalled" if dry_run else "recalled now"
+    rows = [
+        (
+            each.version,
+            news if each.is_new else "recalled before",
+            each.objections,
+            each.documents,
+            ", ".join(each.runs),
+        )
+        for each in found.recalled
+    ]
+    if rows:
+        headers = ("version", "", "objections", "documents", "used by")
+        render.tell(headers, rows, numbers=("objections", "documents"))
+    else:
+        render.say(f"No earlier version holds what {found.known_by} leaves out for an objection.")
+    render.say(f"By the objections that {found.known_by} knew at {found.as_of}; those that came later are found once a "
+               "version is built that knows them.")  # fmt: skip
