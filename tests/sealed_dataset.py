@@ -11,6 +11,7 @@ import hmac
 import json
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
@@ -113,6 +114,17 @@ def seal(folder: Path, key: Path, policy: Policy, **changes: Any) -> None:
         if number not in recorded:
             write_document(path, sealed(statement, STATEMENT, signer))
             append(folder, _record(folder, statement), signer)
+
+
+def restate(path: Path, **changes: Any) -> None:
+    """Changes what a statement says, as somebody would who does not have its key."""
+    from corpus.evidence.envelope import STATEMENT, sealed  # noqa: PLC0415
+    from corpus.evidence.keys import make_signer  # noqa: PLC0415
+
+    statement = stated(path)
+    statement["predicate"] |= changes
+    with tempfile.TemporaryDirectory() as folder:
+        write_document(path, sealed(statement, STATEMENT, make_signer(Path(folder) / "some.ed25519.pem")))
 
 
 def stated(path: Path) -> dict[str, Any]:

@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 
 from corpus.errors import ConfigError, DatasetError, EnvironmentFault
 from corpus.evidence.statement import texts
+from corpus.evidence.store import statement_path
 from corpus.exports.figures import FEW, FEWEST, OTHERS, suppressed
 from corpus.exports.forms import Form, described, sent
 from corpus.exports.subject import BLANKS, Subject, subject
 from corpus.policy import read_policy
 from corpus.reasons import Reason
+from tests import sealed_dataset
 from tests.small_dataset import Out, build, empty
 
 ROOT = Path(__file__).parent.parent
@@ -51,10 +53,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def restate(warehouse: Path, **changes: Any) -> None:
-    path = warehouse / f"uk-social/evidence/statements/{1:020d}.json"
-    statement = json.loads(path.read_text())
-    statement["predicate"] |= changes
-    path.write_text(json.dumps(statement))
+    sealed_dataset.restate(statement_path(warehouse / "uk-social", 1), **changes)
 
 
 def of(warehouse: Path, form: Form, **fill: str) -> Subject:

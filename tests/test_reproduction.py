@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,12 @@ from corpus import reproduction
 from corpus.build import Built, build
 from corpus.cli.using import tell_reproduced
 from corpus.errors import AuditFailed, ConfigError, DatasetError, SourceError
+from corpus.evidence.store import statement_path
 from corpus.pipeline import judge
 from corpus.reasons import Reason
 from corpus.reproduction import Reproduction, reproduce
 from corpus.request import BuildRequest
+from tests import sealed_dataset
 from tests.small_inputs import request_of, write_inputs
 
 
@@ -49,10 +50,7 @@ def copied(made: Made, tmp_path: Path) -> Path:
 
 
 def restate(warehouse: Path, **changes: Any) -> None:
-    path = warehouse / f"uk-social/evidence/statements/{1:020d}.json"
-    statement = json.loads(path.read_text())
-    statement["predicate"] |= changes
-    path.write_text(json.dumps(statement))
+    sealed_dataset.restate(statement_path(warehouse / "uk-social", 1), **changes)
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:
