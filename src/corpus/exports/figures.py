@@ -62,8 +62,8 @@ def suppressed(counts: dict[str, int]) -> dict[str, str]:
     """
     counts = {name: n for name, n in counts.items() if n}
     hidden: dict[str, int] = {}
-    for name, n in sorted(counts.items(), key=lambda item: (item[1], item[0])):
-        if n >= FEWEST and (not hidden or _is_safe(hidden)):
+    for name, n in sorted(counts.items(), key=lambda item: (item[0] != OTHERS, item[1], item[0])):
+        if n >= FEWEST and name != OTHERS and (not hidden or _is_safe(hidden)):
             break
         hidden[name] = n
     told = {name: f"{n:,}" for name, n in counts.items() if name not in hidden}
