@@ -285,10 +285,22 @@ def test_statistics_of_the_restricted_list_tell_nothing_of_a_person(world: World
 def test_of_posts_that_are_in_no_input_any_more_platform_and_day_decide_and_words_kept_through_others_are_called_back(
     world: World, bounds: dict[str, Any], versions: list[int]
 ) -> None:
-    _with_ground(world, **bounds)
+    _with_ground(world, {"p7": "scone"}, {}, **bounds)
     assert world.recall().recalled
     held = [(row["version"], row["held"]) for row in _recalls(world)]
     assert held == [*((number, "author") for number in versions), (4, "through")]
+
+
+@pytest.mark.parametrize(
+    ("kept", "out"),
+    [({"p2": "tea"}, {}), ({"p5": "bus"}, {"p2": Out((Reason.DELETED,))})],
+    ids=["still in", "out for something else"],
+)
+def test_what_the_newest_version_says_of_a_post_decides_over_an_objections_days(
+    world: World, kept: dict[str, str], out: dict[str, Out]
+) -> None:
+    _with_ground(world, kept, out, since=datetime(2026, 5, 1, 23, tzinfo=UTC))
+    assert world.recall().recalled == []
 
 
 def _recalls(world: World) -> list[dict[str, Any]]:
@@ -296,9 +308,9 @@ def _recalls(world: World) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["version"])
 
 
-def _with_ground(world: World, **bounds: Any) -> None:
-    """Version 6, in whose inputs p2 is no more, though an objection reaches its account within these bounds."""
-    build(world.folder, {"p7": "scone"}, {}, said={"o-7": Said(at(6, 0), ("account of p2",))})
+def _with_ground(world: World, kept: dict[str, str], out: dict[str, Out], **bounds: Any) -> None:
+    """Version 6 with these posts, in which an objection reaches the account of p2 within these bounds."""
+    build(world.folder, kept, out, said={"o-7": Said(at(6, 0), ("account of p2",))})
     table = DeltaTable(world.folder / "grounds")
     rows = table.to_pyarrow_table(filters=[("build_id", "=", "build-6")]).to_pylist()
     changed = [row | {"platform": None} | bounds for row in rows]
