@@ -46,7 +46,7 @@ def _make_signer(path: Path) -> StandInSigner:
     return _signer(public)
 
 
-def _read_signer(path: Path | str) -> StandInSigner:
+def _read_signer(path: Path | str, public: bytes | None = None) -> StandInSigner:
     if not Path(path).exists():
         raise DatasetError(f"The signing key {path} is missing.")
     return _signer(bytes.fromhex(Path(path).read_text()))

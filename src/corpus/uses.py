@@ -106,8 +106,9 @@ def signer_for(folder: Path, place: Path | str) -> Any:
     """Who signs for a dataset. Raises DatasetError if the key in this place is another's."""
     from corpus.evidence.keys import public_key, read_signer
 
-    signer = read_signer(place)
-    if signer.public != public_key(folder):
+    public = public_key(folder)
+    signer = read_signer(place, public)
+    if signer.public != public:
         raise DatasetError(f"The signing key {place} is not that of {folder.name}. Name the right one with --signer.")
     return signer
 
