@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from corpus.evidence.store import statement_path
 from corpus.exports.figures import FEW, FEWEST, OTHERS, suppressed
 from corpus.exports.forms import Form, described, sent
 from corpus.exports.subject import BLANKS, Subject, subject
-from corpus.policy import read_policy
+from corpus.policy import RuleOff, read_policy
 from corpus.reasons import Reason
 from tests import sealed_dataset
 from tests.small_dataset import Out, build, empty
@@ -78,6 +79,7 @@ def test_lineage_names_what_was_read_and_what_was_made(warehouse: Path) -> None:
     assert made["outputFacets"]["outputStatistics"]["rowCount"] == 25
     assert [field["name"] for field in made["facets"]["schema"]["fields"]][:2] == ["doc_id", "text"]
     assert complete["run"]["facets"]["corpus_version"]["rowDigest"] == "d" * 64
+    assert made["facets"]["version"]["_producer"] == complete["producer"] == f"urn:corpus:code:0.1.0:{'c' * 64}"
 
 
 class Server(HTTPServer):
@@ -173,6 +175,19 @@ def test_the_public_draft_tells_sizes_measures_and_no_small_number(warehouse: Pa
     assert "MINOR" not in said
     assert not re.search(r"\| 3 \||\b12\b", said.split("each by its first reason")[1].split("## 3")[0])
     assert said.count("[TO FILL IN") == len(BLANKS["ai-act"]) - 1
+
+
+def test_no_draft_claims_what_the_policy_switched_off(warehouse: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(warehouse, tmp_path / "own"))
+    off = [RuleOff(rule=rule, because="a test") for rule in ("FLAGGED_CONTENT", "AGE_UNKNOWN", "NOT_PUBLIC")]
+    policy = read_policy(ROOT / "conf/policies/uk-social.toml").model_copy(update={"rules_off": off})
+    restate(own, policy={"name": policy.name, "digest": policy.digest, "values": texts(policy.as_json())})
+    said = text_of(own, Form.AI_ACT)
+    assert "| Whose | people in GB |" in said
+    assert "flagged" not in said.split("### 3.2")[1]
+    before = text_of(warehouse, Form.AI_ACT)
+    assert "| Whose | people in GB, of 18 years or more, public posts of public accounts only |" in before
+    assert "flagged" in before.split("### 3.2")[1]
 
 
 def test_the_record_of_processing_is_exact(warehouse: Path) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 import attr
-from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState, set_producer
 from openlineage.client.facet_v2 import (
     JobFacet,
     RunFacet,
@@ -49,6 +49,7 @@ def events(subject: Subject) -> list[RunEvent]:
     """The build's two events, START and COMPLETE, with the same run, inputs and output."""
     said = subject.said
     producer = f"urn:corpus:code:{said['code']['version']}:{said['code']['digest']}"
+    set_producer(producer)  # facets take it from there
     times = ((RunState.START, said["now"]), (RunState.COMPLETE, said["released_at"]))
     return [
         RunEvent(

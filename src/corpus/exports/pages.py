@@ -5,6 +5,7 @@ from __future__ import annotations
 from corpus.exports.figures import Figures, at_least, figures, suppressed
 from corpus.exports.measures import as_markdown
 from corpus.exports.subject import Subject, page, table
+from corpus.policy import Policy
 from corpus.query import meaning
 from corpus.reasons import Reason
 
@@ -34,6 +35,7 @@ def as_ai_act(subject: Subject) -> str:
         "first": f"{counts.first:%m/%Y}" if counts.first else "no post",
         "languages": _languages(counts),
         "reasons": _public_reasons(subject),
+        "removed": _removed(subject.policy),
         "measures": as_markdown(subject.policy),
         "name": said["dataset"],
     })  # fmt: skip
@@ -81,9 +83,35 @@ def _common(subject: Subject) -> dict[str, object]:
         "policy": policy.name,
         "purpose": policy.purpose,
         "countries": ", ".join(policy.countries),
-        "adult_age": policy.adult_age,
+        "whose": _whose(policy),
         "honour": f"{policy.honour_within_hours:g}",
     }
+
+
+def _whose(policy: Policy) -> str:
+    """Whose posts, as far as rules hold that look at it."""
+    said = [
+        ((Reason.COUNTRY_OUT_OF_SCOPE, Reason.COUNTRY_UNKNOWN), f"people in {', '.join(policy.countries)}"),
+        ((Reason.MINOR_AT_CUTOFF, Reason.AGE_UNKNOWN), f"of {policy.adult_age} years or more"),
+        ((Reason.NOT_PUBLIC, Reason.ACCOUNT_PRIVATE), "public posts of public accounts only"),
+    ]
+    return (
+        ", ".join(words for rules, words in said if _all_hold(policy, *rules))
+        or "no rule looks at whose posts they are"
+    )
+
+
+def _removed(policy: Policy) -> str:
+    """What the build left out that might be illegal, as far as its rules hold."""
+    said = [
+        (Reason.REMOVED_MODERATION, "Posts that moderators removed are not in the dataset."),
+        (Reason.FLAGGED_CONTENT, "Posts flagged as depicting a minor or as special categories of data are not in it."),
+    ]
+    return " ".join(words for rule, words in said if _all_hold(policy, rule))
+
+
+def _all_hold(policy: Policy, *rules: Reason) -> bool:
+    return not any(policy.is_off(rule) for rule in rules)
 
 
 def _size(tokens: int) -> str:
