@@ -19,9 +19,9 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo receipts proving",
-    "render",
-    "audit",
+    "demo receipts proving reader recalls",
+    "render reproduction uses staleness",
+    "audit exports",
     "query build synth vectors policy_impact",
     "clearance seal",
     "request",
@@ -42,7 +42,7 @@ LAYERS = [
 ]
 """Who may import whom: a module uses its own row and those below."""
 
-LINES_OF_CODE = 9000
+LINES_OF_CODE = 10500
 """More than the 6,000 lines that were meant for the whole: docs/adr/0004-size.md says why."""
 
 READERS = [
@@ -51,6 +51,9 @@ READERS = [
     "versions",
     "receipts",
     "proving",
+    "exports.forms",
+    "recalls",
+    "uses",
     "render",
     "progress",
     "arguments",

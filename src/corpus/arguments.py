@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from corpus.config import AnyModel, validated
 from corpus.errors import ConfigError, nearest
 from corpus.policy import GATES, Accepted, GateOff, RuleOff
 from corpus.reasons import Reason
+
+AnyName = TypeVar("AnyName", bound=StrEnum)
 
 
 def conf_file(kind: str, name: str) -> Path:
@@ -51,6 +56,23 @@ def anomaly(text: str) -> RuleOff:
 def objection(text: str) -> Accepted:
     """An objection that may resolve to nobody, and why, from ID=REASON. Raises ConfigError."""
     return _with_reason(Accepted, text, "--accept-objection")
+
+
+def one_of(names: type[AnyName], text: str, option: str) -> AnyName:
+    """The name that was typed, if it is one of these. Raises ConfigError that lists them."""
+    known = [name.value for name in names]
+    if text in known:
+        return names(text)
+    raise ConfigError(f"{option}: there is no '{text}'{nearest(text, known)}; there are: {', '.join(known)}.")
+
+
+def filled(texts: Iterable[str]) -> dict[str, str]:
+    """Blanks and what fills them, from NAME=TEXT. Raises ConfigError where there is no text."""
+    pairs = [text.partition("=") for text in texts]
+    for name, _, said in pairs:
+        if not said.strip():
+            raise ConfigError(f"--fill: write NAME=TEXT; found '{name}' without a text.")
+    return {name: said.strip() for name, _, said in pairs}
 
 
 def _with_reason(kind: type[AnyModel], text: str, option: str, known: tuple[str, ...] = ()) -> AnyModel:

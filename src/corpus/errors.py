@@ -58,6 +58,12 @@ class AuditFailed(CorpusError):
     exit_code = 8
 
 
+class UseRefused(CorpusError):
+    """A version that may not be used: not sealed, recalled, expired or stale."""
+
+    exit_code = 9
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The hint that ends a message about an unknown name: ` (did you mean …?)`, or nothing."""
     names = list(known)

@@ -10,11 +10,10 @@ from typing import Any
 from corpus import render
 from corpus.errors import DatasetError
 from corpus.query import show
+from corpus.uses import uses
 from corpus.versions import Row, Version, literal, opened, select, versions
 
 # ruff: noqa: S608 (whatever comes from outside stands in the SQL as a literal)
-
-NO_USES = "No register of uses exists yet: which training runs read these versions is not recorded by this program."
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Receipt:
     honoured_since: str
     hours: float | None
     held: list[Row]
-    uses: str = NO_USES
+    uses: list[str]
 
 
 def objections(warehouse: Path, dataset: str, number: int | None, most: int = 20) -> Objections:
@@ -92,7 +91,15 @@ def receipt(warehouse: Path, dataset: str, objection_id: str) -> Receipt:
         )
     hidden = ("build_id", "bucket", "since", "hours")
     said = {key: value for key, value in found[0].items() if key not in hidden}
-    return Receipt(said, f"{dataset}@{found[0]['since']}", found[0]["hours"], _held(tables, dataset, builds, said))
+    held = _held(tables, dataset, builds, said)
+    used = _uses(warehouse, dataset, {version["version"] for version in held})
+    return Receipt(said, f"{dataset}@{found[0]['since']}", found[0]["hours"], held, used)
+
+
+def _uses(warehouse: Path, dataset: str, held: set[str]) -> list[str]:
+    """Which training runs used these versions, by the log."""
+    logged = [use for use in uses(warehouse, dataset) if use.version in held]
+    return [f"{use.run} used {use.version} on {use.at[:10]}" for use in logged]
 
 
 def _held(tables: Any, dataset: str, builds: list[Version], said: Row) -> list[Row]:
@@ -165,7 +172,8 @@ def tell_receipt(found: Receipt) -> None:
                     [(held["version"], held["documents"]) for held in found.held], numbers=("documents",))  # fmt: skip
     else:
         render.say("No version holds a post of whom it reaches.")
-    render.say(found.uses)
+    for used in found.uses or ["No training run used a version with their posts, as far as the log says."]:
+        render.say(used)
 
 
 def _hours(hours: float | None) -> str:

@@ -35,7 +35,7 @@ def policy_of(said: Row) -> Policy:
         raise DatasetError(
             f"The policy in the statement of {said['dataset']}@{said['version']} has the digest {policy.digest[:12]}…, "
             f"the statement says {said['policy']['digest'][:12]}…: it was changed, or was written by a version of this "
-            "program whose policies have other keys. Audit with that version."
+            "program whose policies have other keys. Use that version."
         )
     return policy
 

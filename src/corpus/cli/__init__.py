@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 from corpus import __version__
-from corpus.cli import checking, logs, making, policies, proving, reading, sealing
+from corpus.cli import checking, logs, making, policies, proving, reading, sealing, using
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 
 # ruff: noqa: PLC0415 (what a mistake looks like is loaded when there is one)
 
-__all__ = ["app", "checking", "logs", "main", "making", "policies", "proving", "reading", "sealing"]
+__all__ = ["app", "checking", "logs", "main", "making", "policies", "proving", "reading", "sealing", "using"]
 
 
 def main() -> None:

@@ -1,0 +1,42 @@
+"""OpenLineage events sent: to a server by HTTP, or added to a file."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from openlineage.client import OpenLineageClient
+from openlineage.client.event_v2 import RunEvent
+from openlineage.client.transport import Transport
+from openlineage.client.transport.file import FileConfig, FileTransport
+from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport
+
+from corpus.errors import ConfigError, EnvironmentFault
+
+KEY = "OPENLINEAGE_API_KEY"
+"""Where the server's key stands, as OpenLineage's own clients have it."""
+
+
+def emit(events: list[RunEvent], to: str) -> None:
+    """Sends the events, in order. Raises ConfigError for another kind of address, EnvironmentFault if it fails."""
+    client = OpenLineageClient(transport=_transport(to))
+    for event in events:
+        try:
+            client.emit(event)
+        except Exception as failed:  # the transports raise what their libraries do
+            raise EnvironmentFault(
+                f"The {event.eventType.value if event.eventType else ''} event was not taken by {to}: {failed}. "
+                "The same events may be sent again: their run has the same id."
+            ) from None
+
+
+def _transport(to: str) -> Transport:
+    place = urlsplit(to)
+    if place.scheme == "file":
+        return FileTransport(FileConfig(place.path, append=True))
+    if place.scheme not in {"http", "https"} or not place.netloc:
+        raise ConfigError(f"--to is '{to}'; expected https://…, http://… or file:///….")
+    config = HttpConfig(url=f"{place.scheme}://{place.netloc}", endpoint=place.path.strip("/") or "api/v1/lineage")
+    if key := os.environ.get(KEY):
+        config.auth = ApiKeyTokenProvider({"apiKey": key})
+    return HttpTransport(config)
