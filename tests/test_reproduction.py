@@ -67,7 +67,7 @@ def test_a_version_is_built_again_row_for_row_and_the_dataset_is_not_touched(
     before = everything_in(made.request.folder)
     found = made.again(spark, scratch=tmp_path / "kept")
     assert found.is_identical
-    assert found.same_code
+    assert (found.same_code, found.trees) == (True, {})
     assert found.rebuilt == made.built.statement["subject"][0]["digest"]["sha256"]
     found.require_identical()
     assert everything_in(made.request.folder) == before
@@ -92,6 +92,7 @@ def test_a_changed_rule_shows_as_the_posts_that_it_moves(
     monkeypatch.setattr(reproduction, "judge", by_another_rule)
     found = made.again(spark)
     assert found.differences == {"ONLY_RELEASED": 1, "ONLY_REBUILT": 1, "CHANGED": 0}
+    assert found.trees.keys() == {"documents", "persons"}
     seen = [(each.side, each.post_id, each.reasons) for each in found.examples]
     assert seen == [("ONLY_RELEASED", gone, ["DELETED"]), ("ONLY_REBUILT", come, ["MINOR_AT_POST"])]
     with pytest.raises(AuditFailed, match=r"was not reproduced: 1 in the version, and not when it is built again, 1 "):

@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 from corpus import snapshot, tables
 from corpus.audit.pinned import policy_of
 from corpus.config import validated
-from corpus.dataset_key import key_id, read_key
+from corpus.dataset_key import key_id, read_key, snapshot_key
 from corpus.errors import AuditFailed, ConfigError, DatasetError, SourceError
 from corpus.evidence.statement import code_identity
+from corpus.evidence.trees import leaves_of, trees_of
 from corpus.mapping import reading
 from corpus.pipeline import judge
 from corpus.policy import Clock
@@ -50,8 +51,8 @@ class Difference:
 class Reproduction:
     """What a version states, what building it again gives, and what its table holds: three digests of its rows.
 
-    `same_code` says whether the code that built it is the one that built it again. `differences` counts documents by
-    side, and `examples` names the first of each.
+    `trees` are the roots that differ, by tree: stated and built again. `same_code` says whether the code that built it
+    is the one that built it again. `differences` counts documents by side, and `examples` names the first of each.
     """
 
     version: str
@@ -63,11 +64,12 @@ class Reproduction:
     code: str
     differences: dict[str, int]
     examples: list[Difference]
+    trees: dict[str, tuple[str, str]]
 
     @property
     def is_identical(self) -> bool:
-        """Whether the rows built again are those that were stated and released."""
-        return self.stated == self.rebuilt == self.released
+        """Whether the rows and trees built again are those that were stated and released."""
+        return self.stated == self.rebuilt == self.released and not self.trees
 
     def require_identical(self) -> None:
         """Raises AuditFailed if the version is not what building it again gives."""
@@ -77,10 +79,12 @@ class Reproduction:
         raise AuditFailed(f"{self.version} was not reproduced: {found or self._digests()}. {self._because()}")
 
     def _digests(self) -> str:
+        if self.stated == self.rebuilt == self.released:
+            return f"its rows are those stated, the roots of its trees are not ({', '.join(self.trees)})"
         return f"its statement gives the row digest {self.stated[:12]}…, its table and the rebuilt rows another"
 
     def _because(self) -> str:
-        if self.rebuilt == self.stated:
+        if self.rebuilt == self.stated != self.released:
             return "The rebuilt rows are those that its statement gives: the table was changed after its release."
         if self.same_code:
             return "The code is the one that built it: its inputs, its table or its statement were changed."
@@ -182,6 +186,7 @@ def _compared(spark: SparkSession, version: Version, folder: Path, key: bytes, p
     bits, code = int(said["snapshot"]["bucket_bits"]), code_identity()
     verdicts = spark.read.parquet(str(place / "verdicts"))
     rebuilt = snapshot.as_documents(verdicts, key, bits, spark)
+    own = snapshot_key(key, said["dataset"], said["build_id"])
     released = spark.read.format("delta").option("versionAsOf", version.number).load(str(folder / "snapshot"))
     with step("comparing"):
         found = Reproduction(
@@ -194,11 +199,24 @@ def _compared(spark: SparkSession, version: Version, folder: Path, key: bytes, p
             code=f"version {said['code']['version']}, digest {said['code']['digest'][:12]}…",
             differences=dict.fromkeys(SIDES, 0),
             examples=[],
+            trees=_other_roots(said.get("trees", {}), verdicts, own, (key, bits, spark)),
         )
         if found.rebuilt == found.released:
             return found
         named = snapshot.as_members(verdicts, key, bits, spark)
         return _with_differences(found, _differing(rebuilt, released), named, verdicts, folder, version)
+
+
+def _other_roots(
+    stated: dict[str, Any], verdicts: DataFrame, own: bytes, keyed: tuple[bytes, int, SparkSession]
+) -> dict[str, tuple[str, str]]:
+    """The roots that come out otherwise than they are stated, by tree; `own` is the version's snapshot key."""
+    if not stated:
+        return {}
+    accounts = snapshot.as_members(verdicts, *keyed).select("account_id")
+    with leaves_of(snapshot.as_row_hashes(verdicts, *keyed), accounts, own) as (leaves, sizes):
+        roots = {name: tree.root for name, tree in trees_of(leaves, sizes).items()}
+    return {name: (said["root"], roots[name]) for name, said in stated.items() if said["root"] != roots[name]}
 
 
 def _differing(rebuilt: DataFrame, released: DataFrame) -> DataFrame:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, SparkConf, Warehouse, app, spark_session
+from corpus.cli.options import HERE, Json, Key, SigningKey, SparkConf, Warehouse, app, spark_session
+from corpus.cli.sealing import default_key
 from corpus.errors import ConfigError, EnvironmentFault
 
 # ruff: noqa: PLC0415 (each command imports what it needs: only `reproduce` starts a JVM)
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
     from corpus.uses import Use
 
 Numbered = Annotated[str, typer.Argument(metavar="DATASET@N")]
-DatasetKey = Annotated[
-    Path | None,
-    typer.Option(envvar="CORPUS_KEY", help="The dataset's key file. [default: ~/.config/corpus/DATASET.key]"),
-]
-
-SigningKey = Annotated[
-    str | None,
-    typer.Option(envvar="CORPUS_SIGNER", help="The signing key. [default: ~/.config/corpus/DATASET.ed25519.pem]"),
-]
 Wait = Annotated[float, typer.Option(help="Seconds to wait for a builder.", min=0)]
 
 
@@ -35,7 +27,7 @@ Wait = Annotated[float, typer.Option(help="Seconds to wait for a builder.", min=
 def reproduce(
     version: Numbered,
     warehouse: Warehouse = HERE,
-    key: DatasetKey = None,
+    key: Key = None,
     into: Annotated[
         Path | None, typer.Option(help="Keep the rebuilt posts in this new folder; on a cluster, one that all reach.")
     ] = None,
@@ -52,7 +44,7 @@ def reproduce(
 
     dataset, number = parse_one(version)
     with spark_session("corpus reproduce", spark_conf) as spark:
-        found = run(spark, warehouse, dataset, number, key or Path.home() / f".config/corpus/{dataset}.key", into)
+        found = run(spark, warehouse, dataset, number, key or default_key(dataset), into)
     render.as_json(found) if json else tell_reproduced(found)
     found.require_identical()
 
@@ -68,6 +60,9 @@ def tell_reproduced(found: Reproduction) -> None:
     render.tell(("row digest", ""), digests)
     if not found.same_code:
         render.say(f"It was built by other code ({found.code}).", style="yellow")
+    if found.trees:
+        roots = [(tree, *both) for tree, both in found.trees.items()]
+        render.tell(("tree", "root stated", "built again"), roots)
     if any(found.differences.values()):
         render.tell(("documents", ""), [(n, SIDES[side]) for side, n in found.differences.items()], ("documents",))
         rows = [(each.side, each.post_id, each.doc_id, " ".join(each.reasons)) for each in found.examples]
@@ -125,6 +120,7 @@ def use(
     purpose: Annotated[str, typer.Option(help="What it is for.")],
     approved_by: Annotated[str, typer.Option(help="Who allowed it.")],
     warehouse: Warehouse = HERE,
+    key: Key = None,
     signer: SigningKey = None,
     wait: Wait = 600,
     json: Json = False,
@@ -136,11 +132,12 @@ def use(
     from datetime import UTC, datetime
 
     from corpus import render
+    from corpus.evidence.keys import signing_key
     from corpus.uses import Asked, hand_out
     from corpus.versions import parse_one
 
     dataset, number = parse_one(version)
-    asked, place = Asked(run, purpose, approved_by), signer or signing_key_of(dataset)
+    asked, place = Asked(run, purpose, approved_by), signing_key(key or default_key(dataset), signer)
     found = hand_out(warehouse, dataset, number, asked, place, datetime.now(UTC), wait)
     if json:
         render.as_json({"version": found.version, "sql": found.sql, "entry": found.entry, "was_there": found.was_there})
@@ -148,11 +145,6 @@ def use(
     render.say(f"{found.version} is {run}'s to use, {'as logged at' if found.was_there else 'logged at'} "
                f"{found.entry['at']}: for '{purpose}' (its policy: {found.purpose})", style="bold")  # fmt: skip
     render.say(found.sql)
-
-
-def signing_key_of(dataset: str) -> Path:
-    """Where a dataset's signing key stands unless another place is named."""
-    return Path.home() / f".config/corpus/{dataset}.ed25519.pem"
 
 
 @app.command()
@@ -205,6 +197,7 @@ def _state(use: Use) -> str:
 def recall(
     dataset: str,
     warehouse: Warehouse = HERE,
+    key: Key = None,
     signer: SigningKey = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be recalled.")] = False,
     wait: Wait = 600,
@@ -217,9 +210,10 @@ def recall(
     from datetime import UTC, datetime
 
     from corpus import recalls, render
+    from corpus.evidence.keys import signing_key
     from corpus.versions import parse_name
 
-    place = signer or signing_key_of(parse_name(dataset))
+    place = signing_key(key or default_key(parse_name(dataset)), signer)
     if dry_run:
         found = recalls.preview(warehouse, dataset)
     else:
