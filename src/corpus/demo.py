@@ -205,5 +205,6 @@ def _tour_end(warehouse: Path, before: Version, after: Version, post: str) -> No
     program = "corpus" if shutil.which("corpus") else os.path.relpath(Path(sys.executable).parent / "corpus")
     _chapter("Try next", f"(or `export CORPUS_WAREHOUSE={warehouse}` once, and leave --warehouse out)")
     diff = f"diff {DATASET}@{before.number}..{after.number} --text"
-    for command in (f"log {DATASET}", f"show {after.name}", diff, f"why {DATASET} {post}"):
+    proof = f"prove {after.name} --post {post} --key {warehouse.parent / DATASET}.key"
+    for command in (f"log {DATASET}", f"show {after.name}", diff, f"why {DATASET} {post}", proof):
         render.say(f"{program} {command} --warehouse {warehouse}")
