@@ -133,7 +133,7 @@ def test_the_command_prints_what_differs_and_ends_with_its_own_exit_code(built: 
         )
 
     honest = run(built / "warehouse", "uk-social@1")
-    assert honest.stdout.startswith("uk-social@1: 17 posts judged a second time, 4 of them in\n")
+    assert honest.stdout.startswith("uk-social@1: 20 posts judged a second time, 5 of them in\n")
     assert (honest.returncode, honest.stderr) == (0, "")
     rewrite(dataset / "exclusions", [row | {"reasons": 1} for row in rows_of(dataset / "exclusions")])
     false = run(dataset.parent, "uk-social@1", "--json")
