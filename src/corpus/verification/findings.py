@@ -94,7 +94,11 @@ def finding(check: str, about: str, look: Callable[[], str]) -> Finding:
     except KeyError as lacking:
         return Finding(check, about, "FAILED", f"what is signed does not say {lacking}")
     except Exception as broken:  # a file of a form that nobody foresaw is a finding too, not the end of the report
-        return Finding(check, about, "FAILED", f"it cannot be read: {type(broken).__name__}: {broken}")
+        return Finding(check, about, "FAILED", f"it cannot be read: {type(broken).__name__}: {_first_line(broken)}")
+
+
+def _first_line(broken: Exception) -> str:
+    return next(iter(str(broken).splitlines()), "")
 
 
 def some(names: list[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,15 +12,15 @@ from corpus.audit.pinned import policy_of
 from corpus.dataset_key import key_id
 from corpus.evidence.commits import Commit
 from corpus.evidence.keys import SIGNER_PROPERTY, id_of
+from corpus.evidence.keys import public_key as key_beside
 from corpus.verification.delta_log import each, live_files, metadata, place
 from corpus.verification.findings import Failed, Unchecked, some
 from corpus.verification.stored import COLUMNS
-from corpus.verification.subject import Subject, said_of
+from corpus.verification.subject import Subject, days_kept, is_past, said_of
 
 EXPECTED = ("CREATE TABLE", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES")
 """What a dataset's owner does besides building; such commits touch no file."""
 FIXED = {"delta.enableInCommitTimestamps": "true", "delta.enableExpiredLogCleanup": "false"}
-RETENTIONS = ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration")
 TYPES = ("string", "string", "string", "string", "string", "date", "integer", "long", "integer")
 
 
@@ -88,24 +87,23 @@ def table(subject: Subject) -> str:
     ]
     if own:
         raise Failed(f"{', '.join(own)} changed since the table was made", "they never do")
-    days = [_days(properties, name) for name in RETENTIONS]
-    return f"reader version 1; versions and log are kept {min(days)} days"
+    return f"reader version 1; versions and log are kept {days_kept(properties)} days"
 
 
 def public_key(subject: Subject, given: bytes | None) -> str:
-    """Whether the public key is the one of the table's first commit, and the one that was kept elsewhere."""
+    """Whether the public key beside the data is that of the table's first commit, and that which was kept elsewhere."""
+    beside = id_of(key_beside(subject.folder))
     declared = metadata(subject.delta, 0).get("configuration", {}).get(SIGNER_PROPERTY)
-    own = id_of(subject.public)
-    if declared != own:
-        raise Failed(f"the key is {own[:16]}…; the table was made for {str(declared)[:16]}…", "one key")
+    if given and beside != id_of(given):
+        raise Failed(f"evidence/public.pem holds {beside[:16]}…", f"{id_of(given)[:16]}…, the key given by --public")
+    if declared != beside:
+        raise Failed(f"the table was made for the key {str(declared)[:16]}…", f"{beside[:16]}…, evidence/public.pem")
     if given is None:
         raise Unchecked(
-            f"{own[:16]}… is the key beside the data, and the table names it; whoever can write there can exchange "
+            f"{beside[:16]}… is the key beside the data, and the table names it; whoever can write there can exchange "
             "both. Give one that was kept elsewhere: --public"
         )
-    if given != subject.public:
-        raise Failed(f"evidence/public.pem holds {own[:16]}…", f"{id_of(given)[:16]}…, the key given by --public")
-    return f"{own[:16]}…, as kept elsewhere"
+    return f"{beside[:16]}…, as kept elsewhere"
 
 
 def is_own_key(subject: Subject, key: bytes) -> bool:
@@ -116,12 +114,12 @@ def is_own_key(subject: Subject, key: bytes) -> bool:
 def opens(subject: Subject, version: int) -> str:
     """Until when a version is sure to open, by the table's properties and the policy's."""
     said, properties = said_of(subject, version), metadata(subject.delta, subject.delta.newest).get("configuration", {})
-    days, wanted = min(_days(properties, name) for name in RETENTIONS), policy_of(said).retention_days
+    days, wanted = days_kept(properties), policy_of(said).retention_days
     if days < wanted:
         raise Failed(f"versions and log are kept {days} days", f"{wanted} days, by its policy")
     until = datetime.fromisoformat(said["released_at"]) + timedelta(days=days)
     gone = [path for path in live_files(subject.delta, version) if not place(subject.delta, path).is_file()]
-    if subject.now >= until and version != subject.delta.newest:
+    if is_past(subject, version):
         raise Unchecked(f"it was sure to open until {until:%Y-%m-%d}; that is past ({len(gone)} files are gone)")
     if gone:
         raise Failed(f"it does not open: {some(gone)} missing", f"it opens until {until:%Y-%m-%d}")
@@ -139,10 +137,3 @@ def _texts(numbers: set[int]) -> list[str]:
 def _schema(found: dict[str, Any]) -> list[dict[str, Any]]:
     fields: list[dict[str, Any]] = json.loads(found["schemaString"])["fields"]
     return fields
-
-
-def _days(properties: dict[str, str], name: str) -> int:
-    """A retention in days; Delta's own default where it is not set or not in days."""
-    default = {"delta.deletedFileRetentionDuration": 7, "delta.logRetentionDuration": 30}[name]
-    written = re.fullmatch(r"interval (\d+) days?", str(properties.get(name, "")), re.IGNORECASE)
-    return int(written[1]) if written else default

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from corpus.reasons import in_order, reasons_in
 from corpus.verification.findings import Failed, Unchecked, some
 from corpus.verification.stored import row_hashes
-from corpus.verification.subject import Subject, build_rows, said_of
+from corpus.verification.subject import Subject, said_of, with_rows
 
 # ruff: noqa: S608 (the only names in SQL are our own)
 
@@ -20,16 +20,16 @@ TABLES = ("exclusions", "members", "grounds", "objections", "leaves")
 def members(subject: Subject, version: int) -> str:
     """Whether each document has one author, every row is of a document, and so many persons were signed."""
     said = said_of(subject, version)
-    tables = {"m": build_rows(subject, "members", said["build_id"])}
     documents = row_hashes(subject, version)
-    (authors, persons, posts, strangers, twice, alone), = _query(subject, tables, f"""
-        WITH d AS (SELECT doc_id, count(*) AS n FROM ({documents}) GROUP BY doc_id),
-        a AS (SELECT doc_id, count(*) AS n FROM m WHERE role = 'author' GROUP BY doc_id)
-        SELECT (SELECT count(*) FROM m WHERE role = 'author'), (SELECT count(DISTINCT account_id) FROM m),
-        (SELECT count(DISTINCT post_id) FROM m WHERE role = 'author'),
-        (SELECT count(*) FROM m ANTI JOIN d USING (doc_id)),
-        (SELECT count(*) FROM (FROM d WHERE n > 1 UNION ALL FROM a WHERE n > 1)),
-        (SELECT count(*) FROM d ANTI JOIN a USING (doc_id))""")  # fmt: skip
+    with with_rows(subject, "members", said["build_id"]) as opened:
+        ((authors, persons, posts, strangers, twice, alone),) = opened.execute(f"""
+            WITH d AS (SELECT doc_id, count(*) AS n FROM ({documents}) GROUP BY doc_id),
+            a AS (SELECT doc_id, count(*) AS n FROM side WHERE role = 'author' GROUP BY doc_id)
+            SELECT (SELECT count(*) FROM side WHERE role = 'author'), (SELECT count(DISTINCT account_id) FROM side),
+            (SELECT count(DISTINCT post_id) FROM side WHERE role = 'author'),
+            (SELECT count(*) FROM side ANTI JOIN d USING (doc_id)),
+            (SELECT count(*) FROM (FROM d WHERE n > 1 UNION ALL FROM a WHERE n > 1)),
+            (SELECT count(*) FROM d ANTI JOIN a USING (doc_id))""").fetchall()
     expected = (
         int(said["snapshot"]["rows"]),
         int(said["trees"]["persons"]["ids"]),
@@ -53,9 +53,9 @@ def funnel(subject: Subject, version: int) -> str:
     """Whether the rows of exclusions/ add up to the counts that were signed."""
     said = said_of(subject, version)
     counts = said["funnel"]
-    tables = {"x": build_rows(subject, "exclusions", said["build_id"])}
-    grouped = _query(subject, tables, "SELECT reasons, primary_reason, count(*) FROM x GROUP BY ALL ORDER BY ALL")
-    ((posts,),) = _query(subject, tables, "SELECT count(DISTINCT post_id) FROM x")
+    with with_rows(subject, "exclusions", said["build_id"]) as opened:
+        ((posts,),) = opened.execute("SELECT count(DISTINCT post_id) FROM side").fetchall()
+        grouped = opened.execute("SELECT reasons, primary_reason, count(*) FROM side GROUP BY ALL").fetchall()
     primary, wherever = Counter[str](), Counter[str]()
     for mask, first, count in grouped:
         named = [reason.name for reason in reasons_in(mask)]
@@ -112,10 +112,3 @@ def _first_difference(found: dict[str, Any], expected: dict[str, Any]) -> str:
 
 def _numbers(counts: dict[str, str]) -> dict[str, int]:
     return {name: int(count) for name, count in counts.items() if int(count)}
-
-
-def _query(subject: Subject, tables: dict[str, Any], sql: str) -> list[tuple[Any, ...]]:
-    with subject.database.cursor() as opened:
-        for name, rows in tables.items():
-            opened.register(name, rows)
-        return opened.execute(sql).fetchall()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from deltalake import DeltaTable
-
 from corpus.audit.pinned import policy_of
+from corpus.errors import DatasetError
 from corpus.evidence.log import log_folder
 from corpus.evidence.log_check import checked
 from corpus.evidence.store import digest_of
@@ -15,6 +14,7 @@ from corpus.evidence.tiles import ENTRIES, WIDTH, widths
 from corpus.evidence.timestamps import stamps
 from corpus.verification.findings import Failed, Unchecked
 from corpus.verification.subject import Document, Subject, said_of
+from corpus.versions import opened, select
 
 LISTED = ("objection_id", "subject_kind", "subject_id", "post_id", "doc_id", "held")
 ORDER = ("objection_id", "subject_id", "post_id", "doc_id", "held")
@@ -77,9 +77,9 @@ def recalls(subject: Subject) -> str:
     if not logged:
         return "none in the log"
     try:
-        rows = DeltaTable(subject.folder / "recalls").to_pyarrow_table().to_pylist()
-    except Exception as cannot:  # deltalake raises bare Exception for a missing or broken table
-        raise Unchecked(f"recalls/ is not there, or may not be read: {str(cannot).splitlines()[0]}") from None
+        rows = select(opened(subject.folder, r="recalls"), subject.name, "SELECT * FROM r")
+    except DatasetError as cannot:
+        raise Unchecked(str(cannot)) from None
     for entry in logged:
         own = [row for row in rows if (str(row["version"]), row["digest"]) == (entry["version"], entry["digest"])]
         found = (digest_of_list(entry["version"], own), str(len({row["objection_id"] for row in own})))

@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from corpus.schemas import SNAPSHOT, columns
 from corpus.verification.delta_log import Action, live_files, metadata, place
 from corpus.verification.findings import Failed, Unchecked, some
-from corpus.verification.subject import Subject, said_of
+from corpus.verification.subject import Subject, is_past, said_of
 
 # ruff: noqa: S608 (the only names in SQL are the contract's own)
 
@@ -28,6 +28,9 @@ Bounds = tuple[Any, Any, int]
 def files(subject: Subject, version: int) -> str:
     """Whether every file is there, of its size and with as many rows as Delta's log says."""
     live = live_files(subject.delta, version)
+    if is_past(subject, version):
+        for path in live:
+            _there(place(subject.delta, path))
     rows = sum(_whole(place(subject.delta, path), add) for path, add in live.items())
     return f"{len(live)} files, {rows:,} rows"
 
@@ -97,7 +100,7 @@ def row_hashes(subject: Subject, version: int) -> str:
 def _there(path: Path) -> Path:
     if path.is_file():
         return path
-    raise Unchecked(f"its file {path.name} is missing: see files")
+    raise Unchecked(f"its file {path.name} is missing: see opens")
 
 
 def _whole(path: Path, add: Action) -> int:

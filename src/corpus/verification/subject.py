@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow.dataset as ds
-from deltalake import DeltaTable
+from deltalake import DeltaTable, QueryBuilder
 
 from corpus.errors import DatasetError
 from corpus.evidence.commits import Commit
@@ -18,10 +19,13 @@ from corpus.evidence.envelope import INTENT, STATEMENT, opened, payload_of
 from corpus.evidence.formats import require_known
 from corpus.evidence.statement import as_statement
 from corpus.evidence.store import digest_of, intent_path, read_document, statement_path, superseded_path
-from corpus.verification.delta_log import DeltaLog
+from corpus.verification.delta_log import DeltaLog, metadata
 from corpus.verification.findings import Failed, Unchecked
+from corpus.versions import literal
 
 Document = dict[str, Any]
+RETENTIONS = {"delta.deletedFileRetentionDuration": 7, "delta.logRetentionDuration": 30}
+"""How many days Delta keeps files and log by default, by the property that says so."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,36 @@ class Subject:
         return sorted({*(n for n, commit in self.commits.items() if commit.build_id), *self.stated(), *logged})
 
 
-def build_rows(subject: Subject, table: str, build_id: str) -> ds.Dataset:
-    """A build's rows of a side table, as an Arrow dataset. Raises Unchecked where it cannot be opened."""
+def days_kept(properties: dict[str, str]) -> int:
+    """How many days Delta keeps versions and log: its own default where that is not set, or not in days."""
+    found = []
+    for name, default in RETENTIONS.items():
+        written = re.fullmatch(r"interval (\d+) days?", str(properties.get(name, "")), re.IGNORECASE)
+        found.append(int(written[1]) if written else default)
+    return min(found)
+
+
+def is_past(subject: Subject, version: int) -> bool:
+    """Whether a version has been kept as long as it must: its files may be gone."""
+    commit = subject.commits.get(version)
+    if commit is None or version == subject.delta.newest:
+        return False
+    properties = metadata(subject.delta, subject.delta.newest).get("configuration", {})
+    return subject.now >= commit.released_at + timedelta(days=days_kept(properties))
+
+
+@contextmanager
+def with_rows(subject: Subject, name: str, build_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The database with a build's rows of a side table, as `side`. Raises Unchecked where it cannot be opened."""
     try:
-        opened_table = DeltaTable(subject.folder / table)
-        return opened_table.to_pyarrow_dataset(partitions=[("build_id", "=", build_id)])
+        table = QueryBuilder().register("t", DeltaTable(subject.folder / name))
+        rows = table.execute(f"SELECT * FROM t WHERE build_id = {literal(build_id)}")  # noqa: S608 (a literal)
     except Exception as cannot:  # deltalake raises bare Exception for a missing or broken file
-        raise Unchecked(f"{table}/ is not there, or may not be read: {str(cannot).splitlines()[0]}") from None
+        raise Unchecked(f"{name}/ is not there, or may not be read: {str(cannot).splitlines()[0]}") from None
+    with subject.database.cursor() as opened:
+        opened.register("rows", rows)
+        opened.execute("CREATE OR REPLACE TEMP TABLE side AS FROM rows")
+        yield opened
 
 
 def commit_of(subject: Subject, version: int) -> Commit:

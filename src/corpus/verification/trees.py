@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import groupby, pairwise
 from typing import Any
 
+import duckdb
+
 from corpus.dataset_key import keyed_by, keyed_hash, snapshot_key
 from corpus.evidence.buckets import Member, as_bucket
 from corpus.evidence.leaves import require_trees
@@ -13,7 +15,7 @@ from corpus.evidence.proofs import split_leaves
 from corpus.evidence.store import read_document, trees_path
 from corpus.verification.findings import Failed, Unchecked
 from corpus.verification.stored import row_hashes
-from corpus.verification.subject import Subject, build_rows, said_of
+from corpus.verification.subject import Subject, said_of, with_rows
 from corpus_verify.ids import TOKEN_BYTES, TREES, bucket_of, depth_for
 from corpus_verify.merkle import root_of
 
@@ -64,7 +66,7 @@ def document_ids(subject: Subject, version: int) -> str:
     said = said_of(subject, version)
     if subject.key is None:
         raise Unchecked(NO_KEY)
-    rows = _query(subject, said["build_id"], "SELECT DISTINCT post_id, doc_id FROM m WHERE role = 'author'")
+    rows = _query(subject, said["build_id"], "SELECT DISTINCT post_id, doc_id FROM side WHERE role = 'author'")
     count = 0
     for post_id, doc_id in rows:
         count += 1
@@ -105,7 +107,8 @@ def _filled(held: Iterator[tuple[int, Iterator[Member]]], buckets: int) -> Itera
 
 def _posts(subject: Subject, version: int, build_id: str) -> Iterator[Member]:
     """The kept posts with their rows' hashes, in the order of their buckets."""
-    sql = f"""SELECT m.post_id, m.doc_id, r.row_hash FROM m LEFT JOIN ({row_hashes(subject, version)}) r USING (doc_id)
+    hashed = row_hashes(subject, version)
+    sql = f"""SELECT m.post_id, m.doc_id, r.row_hash FROM side m LEFT JOIN ({hashed}) r USING (doc_id)
         WHERE role = 'author' ORDER BY {_public_hash("post", "m.post_id")}"""  # fmt: skip
     for post_id, doc_id, row_hash in _query(subject, build_id, sql):
         if row_hash is None:
@@ -116,7 +119,7 @@ def _posts(subject: Subject, version: int, build_id: str) -> Iterator[Member]:
 def _accounts(subject: Subject, build_id: str) -> Iterator[Member]:
     """The accounts of the version, each once, in the order of their buckets."""
     hashed = _public_hash("account", "account_id")
-    sql = f"SELECT account_id FROM (SELECT DISTINCT account_id FROM m) ORDER BY {hashed}"
+    sql = f"SELECT account_id FROM (SELECT DISTINCT account_id FROM side) ORDER BY {hashed}"
     for (account_id,) in _query(subject, build_id, sql):
         yield account_id.encode(), None, None
 
@@ -126,17 +129,17 @@ def _public_hash(kind: str, column: str) -> str:
 
 
 def _query(subject: Subject, build_id: str, sql: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query on a build's members, as `m`."""
-    with subject.database.cursor() as opened:
-        opened.register("m", build_rows(subject, "members", build_id))
-        opened.execute(sql)
-        while some_rows := opened.fetchmany(10_000):
-            yield from some_rows
+    """The rows of a query on a build's members, as `side`."""
+    with with_rows(subject, "members", build_id) as opened:
+        yield from _fetched(opened.execute(sql), 10_000)
 
 
 def _buckets(subject: Subject, build_id: str, tree: str) -> Iterator[Row]:
-    with subject.database.cursor() as opened:
-        opened.register("l", build_rows(subject, "leaves", build_id))
-        opened.execute("""SELECT "index", "count", tokens, leaf FROM l WHERE tree = ? ORDER BY "index" """, [tree])
-        while some_rows := opened.fetchmany(1_000):
-            yield from some_rows
+    sql = """SELECT "index", "count", tokens, leaf FROM side WHERE tree = ? ORDER BY "index" """
+    with with_rows(subject, "leaves", build_id) as opened:
+        yield from _fetched(opened.execute(sql, [tree]), 1_000)
+
+
+def _fetched(rows: duckdb.DuckDBPyConnection, at_once: int) -> Iterator[Any]:
+    while some_rows := rows.fetchmany(at_once):
+        yield from some_rows

@@ -62,19 +62,20 @@ def verify(  # noqa: PLR0913, PLR0917 (which versions, by which keys and checkpo
     key = read_key(key_file) if key_file else None
     with database(memory) as opened:
         delta = read_log(folder / "snapshot")
-        own, of_key = _public(folder, public)
-        subject = Subject(folder, own, delta, _commits(delta), _entries(folder), None, now, opened)
+        subject = Subject(
+            folder, public or _key_beside(folder), delta, _commits(delta), _entries(folder), None, now, opened
+        )
         if key is not None:
             subject = replace(subject, key=_own_key(subject, key, key_file))
-        found = [of_key] if of_key else [finding("public key", dataset, lambda: history.public_key(subject, public))]
-        found += _of_dataset(subject, since)
+        found = _of_dataset(subject, public, since)
         for version in _wanted(subject, number):
             found += [_of_version(subject, name, version) for name in OF_VERSION]
     return Report(dataset, found)
 
 
-def _of_dataset(subject: Subject, since: str | None) -> list[Finding]:
+def _of_dataset(subject: Subject, public: bytes | None, since: str | None) -> list[Finding]:
     checks: dict[str, Callable[[], str]] = {
+        "public key": lambda: history.public_key(subject, public),
         "commits": lambda: history.commits(subject),
         "history": lambda: history.history(subject),
         "table": lambda: history.table(subject),
@@ -121,12 +122,11 @@ def _entries(folder: Path) -> list[Document] | None:
         return None
 
 
-def _public(folder: Path, given: bytes | None) -> tuple[bytes, Finding | None]:
-    """The key by which to check, and a finding where there is none that can be read beside the data."""
-    try:
-        return public_key(folder), None
-    except DatasetError as missing:
-        return given or bytes(32), Finding("public key", folder.name, "FAILED", str(missing))
+def _key_beside(folder: Path) -> bytes:
+    """The public key beside the data; one that has signed nothing where there is none: a finding says so."""
+    with suppress(DatasetError):
+        return public_key(folder)
+    return bytes(32)
 
 
 def _own_key(subject: Subject, key: bytes, place: Path | None) -> bytes:
