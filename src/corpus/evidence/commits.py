@@ -42,7 +42,7 @@ def commits(dataset: Path) -> list[Commit]:
 def commit_in(path: Path) -> Commit:
     """What one commit says of itself. Raises DatasetError."""
     try:
-        actions = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+        actions = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
         info: dict[str, Any] = next(action["commitInfo"] for action in actions if "commitInfo" in action)
         milliseconds = info.get("inCommitTimestamp", info["timestamp"])
     except (OSError, ValueError, StopIteration, KeyError) as broken:

@@ -40,7 +40,7 @@ def read_log(table: Path) -> DeltaLog:
     for path in sorted((table / "_delta_log").glob("*.json")):
         if re.fullmatch(r"\d{20}", path.stem):
             try:
-                lines = path.read_text(encoding="utf-8").splitlines()
+                lines = path.read_text(encoding="utf-8").split("\n")
                 actions[int(path.stem)] = [_object(json.loads(line)) for line in lines if line.strip()]
             except (OSError, ValueError) as broken:
                 unreadable[int(path.stem)] = f"{path.name}: {broken}"

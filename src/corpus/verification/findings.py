@@ -93,11 +93,13 @@ def finding(check: str, about: str, look: Callable[[], str]) -> Finding:
         return Finding(check, about, "FAILED", str(wrong))
     except KeyError as lacking:
         return Finding(check, about, "FAILED", f"what is signed does not say {lacking}")
-    except Exception as broken:  # a file of a form that nobody foresaw is a finding too, not the end of the report
+    except BaseException as broken:  # a file of a form that nobody foresaw is a finding too, not the end of the report
+        if not isinstance(broken, Exception) and type(broken).__name__ != "PanicException":  # Delta's engine panics so
+            raise
         return Finding(check, about, "FAILED", f"it cannot be read: {type(broken).__name__}: {_first_line(broken)}")
 
 
-def _first_line(broken: Exception) -> str:
+def _first_line(broken: BaseException) -> str:
     return next(iter(str(broken).splitlines()), "")
 
 

@@ -20,8 +20,8 @@ TABLES = ("exclusions", "members", "grounds", "objections", "leaves")
 def members(subject: Subject, version: int) -> str:
     """Whether each document has one author, every row is of a document, and so many persons were signed."""
     said = said_of(subject, version)
-    documents = row_hashes(subject, version)
     with with_rows(subject, "members", said["build_id"]) as opened:
+        documents = row_hashes(opened, subject, version)
         ((authors, persons, posts, strangers, twice, alone),) = opened.execute(f"""
             WITH d AS (SELECT doc_id, count(*) AS n FROM ({documents}) GROUP BY doc_id),
             a AS (SELECT doc_id, count(*) AS n FROM side WHERE role = 'author' GROUP BY doc_id)

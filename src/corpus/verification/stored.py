@@ -8,11 +8,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from corpus.audit.engine import IN_ARROW
 from corpus.schemas import SNAPSHOT, columns
 from corpus.verification.delta_log import Action, live_files, metadata, place
 from corpus.verification.findings import Failed, Unchecked, some
@@ -21,6 +24,7 @@ from corpus.verification.subject import Subject, is_past, said_of
 # ruff: noqa: S608 (the only names in SQL are the contract's own)
 
 COLUMNS = [column.name for column in columns(SNAPSHOT)]
+SCHEMA = pa.schema([(column.name, IN_ARROW[column.type]) for column in columns(SNAPSHOT)])
 Bounds = tuple[Any, Any, int]
 """The least and the greatest value of a column (None where it has none), and how many are null."""
 
@@ -78,23 +82,24 @@ def rows(subject: Subject, version: int) -> str:
 
 def row_digest(subject: Subject, version: int) -> tuple[int, str]:
     """How many rows a version has, and their digest as docs/dataset.md defines it, by DuckDB."""
-    hashed = row_hashes(subject, version)
     joined = "string_agg(row_hash, '' ORDER BY doc_id, row_hash)"
-    sql = f"SELECT bucket, count(*), sha256({joined}) FROM ({hashed}) GROUP BY bucket ORDER BY bucket"
-    buckets = subject.database.execute(sql).fetchall()
+    with subject.database.cursor() as opened:
+        hashed = row_hashes(opened, subject, version)
+        sql = f"SELECT bucket, count(*), sha256({joined}) FROM ({hashed}) GROUP BY bucket ORDER BY bucket"
+        buckets = opened.execute(sql).fetchall()
     lines = "".join(f"{bucket}:{digest}\n" for bucket, _, digest in buckets)
     return sum(count for _, count, _ in buckets), sha256(lines.encode()).hexdigest()
 
 
-def row_hashes(subject: Subject, version: int) -> str:
-    """SQL for doc_id, bucket and the hash of each row of a version. Raises Unchecked where a file is missing."""
-    paths = [_there(place(subject.delta, path)) for path in live_files(subject.delta, version)]
+def row_hashes(opened: duckdb.DuckDBPyConnection, subject: Subject, version: int) -> str:
+    """SQL for doc_id, bucket and the hash of each row of a version, in this database.
+
+    The files are opened by Arrow: to DuckDB some names of files are patterns. Raises Unchecked where one is missing.
+    """
+    paths = [str(_there(place(subject.delta, path))) for path in live_files(subject.delta, version)]
+    opened.register("documents", ds.dataset(paths, SCHEMA, format="parquet") if paths else SCHEMA.empty_table())
     row = "".join(f"|| coalesce(strlen({name}::VARCHAR) || ':' || {name}::VARCHAR, '-')" for name in COLUMNS)
-    hashed = f"SELECT doc_id, bucket, sha256('' {row}) AS row_hash FROM"
-    if not paths:
-        return f"{hashed} (SELECT {', '.join(f'NULL AS {name}' for name in COLUMNS)}) WHERE false"
-    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
-    return f"{hashed} read_parquet([{listed}])"
+    return f"SELECT doc_id, bucket, sha256('' {row}) AS row_hash FROM documents"
 
 
 def _there(path: Path) -> Path:

@@ -107,13 +107,16 @@ def _filled(held: Iterator[tuple[int, Iterator[Member]]], buckets: int) -> Itera
 
 def _posts(subject: Subject, version: int, build_id: str) -> Iterator[Member]:
     """The kept posts with their rows' hashes, in the order of their buckets."""
-    hashed = row_hashes(subject, version)
-    sql = f"""SELECT m.post_id, m.doc_id, r.row_hash FROM side m LEFT JOIN ({hashed}) r USING (doc_id)
-        WHERE role = 'author' ORDER BY {_public_hash("post", "m.post_id")}"""  # fmt: skip
-    for post_id, doc_id, row_hash in _query(subject, build_id, sql):
-        if row_hash is None:
-            raise Failed(f"members/ names the document {doc_id}, which the version does not hold", "documents of it")
-        yield post_id.encode(), doc_id.encode(), bytes.fromhex(row_hash)
+    with with_rows(subject, "members", build_id) as opened:
+        hashed, order = row_hashes(opened, subject, version), _public_hash("post", "m.post_id")
+        rows = opened.execute(f"""SELECT m.post_id, m.doc_id, r.row_hash FROM side m LEFT JOIN ({hashed}) r
+            USING (doc_id) WHERE role = 'author' ORDER BY {order}""")  # fmt: skip
+        for post_id, doc_id, row_hash in _fetched(rows, 10_000):
+            if row_hash is None:
+                raise Failed(
+                    f"members/ names the document {doc_id}, which the version does not hold", "documents of it"
+                )
+            yield post_id.encode(), doc_id.encode(), bytes.fromhex(row_hash)
 
 
 def _accounts(subject: Subject, build_id: str) -> Iterator[Member]:
