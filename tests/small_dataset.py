@@ -81,11 +81,11 @@ def build(
     build_id = f"build-{number}"
     documents = [_document(post, text) for post, text in kept.items()]
     authors = [_member(post, build_id) for post in kept]
-    _write(folder / "exclusions", EXCLUSIONS, [_exclusion(post, o, build_id) for post, o in out.items()], "append")
+    _write(folder / "exclusions", EXCLUSIONS, [exclusion(post, o, build_id) for post, o in out.items()], "append")
     _write(folder / "members", MEMBERS, authors, "append")
     known = {} if said is None else said
     _write(folder / "objections", REGISTER, [_objection(one, s, build_id) for one, s in known.items()], "append")
-    grounds = [_ground(account, one, build_id) for one, s in known.items() for account in s.accounts]
+    grounds = [ground(account, one, build_id) for one, s in known.items() for account in s.accounts]
     _write(folder / "grounds", GROUNDS, grounds, "append")
     _write(
         folder / "snapshot", SNAPSHOT, documents, "overwrite", json.dumps({"build_id": build_id, "intent": "0" * 64})
@@ -117,7 +117,7 @@ def _member(post: str, build_id: str) -> dict[str, Any]:
     return {"doc_id": doc_id(post), "post_id": post, "build_id": build_id, **who}
 
 
-def _exclusion(post: str, out: Out, build_id: str) -> dict[str, Any]:
+def exclusion(post: str, out: Out, build_id: str) -> dict[str, Any]:
     mask = mask_of(out.reasons)
     said = {"post_id": post, "account_id": f"account of {post}", "similarity": None, "bucket": 0, "build_id": build_id}
     why = {"reasons": mask, "primary_reason": reasons_in(mask)[0].name, "kept_instead": out.kept_instead}
@@ -137,7 +137,7 @@ def _objection(objection_id: str, said: Said, build_id: str) -> dict[str, Any]:
     return row | {"post_id": said.post, "build_id": build_id}
 
 
-def _ground(account: str, objection_id: str, build_id: str) -> dict[str, Any]:
+def ground(account: str, objection_id: str, build_id: str) -> dict[str, Any]:
     who = {"subject_kind": "account", "subject_id": account, "reason": "OBJECTED", "ground": "objection"}
     return who | {"ground_id": objection_id, "platform": "facebook", "bucket": 0, "build_id": build_id}
 

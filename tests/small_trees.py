@@ -24,29 +24,47 @@ LEAVES = pa.schema([
 ])  # fmt: skip
 
 
-def write_trees(folder: Path, build_id: str, key: bytes, ids: dict[str, list[str]], chunk: int = 4096) -> Any:
+Row = tuple[str, bytes]
+"""A post's doc_id, and the hash of its row."""
+
+
+def write_trees(  # noqa: PLR0917
+    folder: Path,
+    build_id: str,
+    key: bytes,
+    ids: dict[str, list[str]],
+    chunk: int = 4096,
+    rows: dict[str, Row] | None = None,
+) -> Any:
     """Writes `leaves` and the chunk roots of these ids by kind; what an intent says of them."""
     own = snapshot_key(key, folder.name, build_id)
-    said, kept, rows = {}, {}, []
+    known = {name: _some_row(name) for name in ids["post"]} if rows is None else rows
+    said, kept = {}, {}
+    written: list[dict[str, Any]] = []
     for kind, names in ids.items():
-        buckets = _buckets(own, kind, names)
+        buckets = _buckets(own, kind, names, known)
         hashes = [bucket.leaf for bucket in buckets]
-        rows += [{"tree": TREES[kind], "index": at, "build_id": build_id} | vars(b) for at, b in enumerate(buckets)]
+        written += [{"tree": TREES[kind], "index": at, "build_id": build_id} | vars(b) for at, b in enumerate(buckets)]
         tree = {"root": root_of(hashes).hex(), "ids": str(len(names)), "buckets": str(len(buckets))}
         chunks = [root_of(hashes[at : at + chunk]).hex() for at in range(0, len(hashes), chunk)]
         said[TREES[kind]], kept[TREES[kind]] = tree, tree | {"chunks": chunks}
     place = str(folder / "leaves")
-    write_deltalake(place, pa.Table.from_pylist(rows, LEAVES), mode="append", partition_by=["build_id"])
+    write_deltalake(place, pa.Table.from_pylist(written, LEAVES), mode="append", partition_by=["build_id"])
     write_document(trees_path(folder, build_id), {"build_id": build_id} | kept)
     return said
 
 
-def _buckets(key: bytes, kind: str, names: list[str]) -> list[Bucket]:
+def _some_row(name: str) -> Row:
+    hashed = sha256(name.encode())
+    return hashed.hexdigest()[:32], hashed.digest()
+
+
+def _buckets(key: bytes, kind: str, names: list[str], rows: dict[str, Row]) -> list[Bucket]:
     depth = depth_for(len(names))
     held: list[list[Member]] = [[] for _ in range(1 << depth)]
     for name in names:
-        row = sha256(name.encode()).digest() if kind == "post" else None
-        held[bucket_of(kind, name, depth)].append((name.encode(), row and row.hex()[:32].encode(), row))
+        doc_id, row = rows[name] if kind == "post" else (None, None)
+        held[bucket_of(kind, name, depth)].append((name.encode(), None if doc_id is None else doc_id.encode(), row))
     return [as_bucket(key, kind, index, members, keyed_by(key)) for index, members in enumerate(held)]
 
 

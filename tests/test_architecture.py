@@ -20,7 +20,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 LAYERS = [
     "cli",
     "demo receipts proving reader recalls",
-    "render reproduction uses staleness",
+    "render reproduction uses staleness verification",
     "audit exports",
     "query build synth vectors policy_impact",
     "clearance seal",
@@ -54,6 +54,7 @@ READERS = [
     "exports.forms",
     "recalls",
     "uses",
+    "verification.whole",
     "render",
     "progress",
     "arguments",

@@ -5,13 +5,25 @@ from __future__ import annotations
 import sys
 
 from corpus import __version__
-from corpus.cli import checking, logs, making, policies, proving, reading, sealing, using
+from corpus.cli import checking, logs, making, policies, proving, reading, sealing, using, verifying
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 
 # ruff: noqa: PLC0415 (what a mistake looks like is loaded when there is one)
 
-__all__ = ["app", "checking", "logs", "main", "making", "policies", "proving", "reading", "sealing", "using"]
+__all__ = [
+    "app",
+    "checking",
+    "logs",
+    "main",
+    "making",
+    "policies",
+    "proving",
+    "reading",
+    "sealing",
+    "using",
+    "verifying",
+]
 
 
 def main() -> None:

@@ -36,12 +36,13 @@ def commits(dataset: Path) -> list[Commit]:
                 f"{dataset.name} has lost the commit of version {expected}: {log} goes from {expected - 1} to "
                 f"{int(path.stem)}. Restore it from a backup; nothing is sealed until then."
             )
-    return [_commit(path) for path in files]
+    return [commit_in(path) for path in files]
 
 
-def _commit(path: Path) -> Commit:
+def commit_in(path: Path) -> Commit:
+    """What one commit says of itself. Raises DatasetError."""
     try:
-        actions = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+        actions = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
         info: dict[str, Any] = next(action["commitInfo"] for action in actions if "commitInfo" in action)
         milliseconds = info.get("inCommitTimestamp", info["timestamp"])
     except (OSError, ValueError, StopIteration, KeyError) as broken:

@@ -1,0 +1,1 @@
+"""A dataset's evidence checked as a whole: what is signed against what lies there, without Spark."""
