@@ -276,6 +276,37 @@ def forge_delta_checkpoint(world: World) -> None:
     (world.commits / f"{3:020d}.json").write_text(original)
 
 
+def narrow_delta_checkpoint(world: World) -> None:
+    original = (world.commits / f"{3:020d}.json").read_text()
+    narrow_statistics(world)
+    DeltaTable(world.folder / "snapshot").create_checkpoint()
+    (world.commits / f"{3:020d}.json").write_text(original)
+
+
+def checksum(**changed: Any) -> Tamper:
+    """The file in which Spark keeps what it found a version to be, and from which it reads it again."""
+
+    def tamper(world: World) -> None:
+        (add,) = [action["add"] for action in world.actions(3) if "add" in action]
+        (said,) = [action["metaData"] for action in world.actions(0) if "metaData" in action]
+        written = {"numFiles": 1, "metadata": said, "protocol": {"minReaderVersion": 1}, "allFiles": [add]} | changed
+        (world.commits / f"{3:020d}.crc").write_text(json.dumps(written))
+
+    return tamper
+
+
+def compact(world: World) -> None:
+    shutil.copy(world.commits / f"{1:020d}.json", world.commits / f"{1:020d}.{3:020d}.compacted.json")
+
+
+def map_columns_for_a_while(world: World) -> None:
+    (said,) = [action["metaData"] for action in world.actions(0) if "metaData" in action]
+    mapped = said | {"configuration": said["configuration"] | {"delta.columnMapping.mode": "name"}}
+    for version, metadata in ((2, mapped), (3, said)):
+        with (world.commits / f"{version:020d}.json").open("a") as file:
+            file.write(json.dumps({"metaData": metadata}) + "\n")
+
+
 # What is done to what is signed
 
 
@@ -520,6 +551,11 @@ CATALOGUE: dict[str, tuple[Tamper, set[str]]] = {
     "rows hidden by a deletion vector": (hide_rows, {"files of uk-social@3"}),
     "a file outside of the table": (point_outside, {"files of uk-social@3"}),
     "Delta's checkpoint forged": (forge_delta_checkpoint, {"reader of uk-social@3"}),
+    "Delta's checkpoint with narrower statistics": (narrow_delta_checkpoint, {"reader of uk-social@3"}),
+    "Delta's checksum with another file": (checksum(allFiles=[]), {"reader of uk-social@3"}),
+    "Delta's checksum with other columns": (checksum(metadata={"schemaString": "{}"}), {"reader of uk-social@3"}),
+    "a compaction of commits slipped in": (compact, {"reader of uk-social@1", "reader of uk-social@3"}),
+    "columns mapped for one version": (map_columns_for_a_while, {"table of uk-social"}),
     "the clean-up of the log switched on": (let_log_expire, {"table of uk-social"}),
     "the retention shortened": (shorten_retention, {"opens of uk-social@3"}),
     "a statement signed by another key": (sign_statement_by_another, {"statement of uk-social@2"}),

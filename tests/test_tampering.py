@@ -23,7 +23,7 @@ from corpus.verification.findings import CHECKS, Report
 from corpus.verification.whole import OF_VERSION
 from corpus_verify.errors import Refused
 from corpus_verify.proof import check
-from tests.tampering import CATALOGUE, World
+from tests.tampering import CATALOGUE, World, checksum
 from tests.whole_dataset import NAME, Whole, whole_dataset
 
 FIRST_FIVE = (
@@ -84,6 +84,11 @@ def test_one_version_is_checked_with_the_dataset_and_without_the_others(made: Wo
     assert {finding.about for finding in report.findings} == {NAME, f"{NAME}@2"}
     with pytest.raises(DatasetError, match="uk-social@9 is no build's version; there is 1, 2, 3"):
         made.verify(9)
+
+
+def test_a_checksum_that_is_true_is_no_finding(world: World) -> None:
+    checksum()(world)
+    assert failed(world.verify()) == set()
 
 
 def test_what_is_not_given_is_not_passed(made: World) -> None:
@@ -217,3 +222,8 @@ def test_the_command_takes_keys_and_a_checkpoint_and_gives_json(made: World) -> 
 def test_all_that_was_tried_was_found() -> None:
     print(f"\nfound {sum(FOUND.values())} of {len(FOUND)}")
     assert all(FOUND.values())
+
+
+def test_the_page_counts_them() -> None:
+    page = (Path(__file__).parent.parent / "docs/verify.md").read_text(encoding="utf-8")
+    assert f"in {len(CATALOGUE)} ways and a proof in {len(FORGERIES)};" in page

@@ -72,7 +72,7 @@ def verify(
     from corpus_verify.notes import printable
 
     folder = _log(warehouse, dataset)
-    found = checked(folder, dataset, _public(folder, key), _text(since) if since else None)
+    found = checked(folder, dataset, _public(folder, key), text_of(since) if since else None)
     counts = ", ".join(f"{count} of {kind}s" for kind, count in found.kinds.items())
     print(
         f"The log of {dataset} holds: {found.checkpoint.size} entries ({counts}), root {found.checkpoint.root.hex()}."
@@ -221,5 +221,6 @@ def _bytes(path: Path) -> bytes:
         raise ConfigError(f"The file {path} cannot be read: {cannot.strerror}.") from None
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a small file. Raises ConfigError."""
     return _bytes(path).decode(errors="replace")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from corpus.cli.logs import text_of
 from corpus.cli.options import HERE, Json, Warehouse, app
 from corpus.errors import ConfigError, DatasetError
 
@@ -45,7 +46,7 @@ def verify(
     from corpus.versions import parse_reference
 
     name, number = parse_reference(dataset)
-    kept = _text(since) if since else None
+    kept = text_of(since) if since else None
     found = run(warehouse, name, number, datetime.now(UTC), key, _public(public), kept, memory)
     render.as_json(as_json(found)) if json else tell(found)
     found.require_none_failed()
@@ -92,11 +93,3 @@ def _public(place: Path | None) -> bytes | None:
         return read_public(place) if place else None
     except DatasetError as wrong:
         raise ConfigError(f"--public: {wrong}") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(1 << 20).decode(errors="replace")
-    except OSError as cannot:
-        raise ConfigError(f"--since: the file {path} cannot be read: {cannot.strerror}.") from None

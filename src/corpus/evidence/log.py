@@ -45,7 +45,7 @@ def append(folder: Path, origin: str, leaf: bytes, sign: Sign, public: bytes) ->
     complete = _complete_trees(folder, size)
     if known and joined(complete) != known.root:
         raise _another(folder, size)
-    _require_no_more(folder, size)
+    require_no_more(folder, size)
     grown = list(_grown(folder, size, leaf))
     for tile, content in grown:
         write_whole(tile_path(folder, *tile), content)
@@ -130,7 +130,7 @@ def _grown(folder: Path, size: int, leaf: bytes) -> Iterator[tuple[_Tile, bytes]
         index, there = divmod(index, WIDTH)
 
 
-def _require_no_more(folder: Path, size: int) -> None:
+def require_no_more(folder: Path, size: int) -> None:
     """More entries than one beyond the checkpoint are no crash: then an older checkpoint was put back."""
     index, there = divmod(size, WIDTH)
     for level in (ENTRIES, 0):

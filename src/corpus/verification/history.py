@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 
 from corpus.audit.pinned import policy_of
-from corpus.dataset_key import key_id
 from corpus.evidence.commits import Commit
 from corpus.evidence.keys import SIGNER_PROPERTY, id_of
 from corpus.evidence.keys import public_key as key_beside
@@ -70,15 +69,11 @@ def table(subject: Subject) -> str:
     wrong = {name: properties.get(name) for name, value in FIXED.items() if properties.get(name) != value}
     if wrong:
         raise Failed(f"properties {wrong}", str({name: FIXED[name] for name in wrong}))
-    modes = [name for name in properties if name.startswith("delta.columnMapping")]
-    protocols = [action for n in range(newest + 1) for action in each(subject.delta, "protocol", n)]
-    if modes or found.get("partitionColumns") or any(one["minReaderVersion"] != 1 for one in protocols):
-        raise Failed(
-            "readers must map columns, or know features beyond reader version 1", "reader version 1, no partitions"
-        )
-    fields = [(field["name"], field["type"]) for field in _schema(found)]
-    if fields != list(zip(COLUMNS, TYPES, strict=True)):
-        raise Failed(f"the columns {fields}", ", ".join(COLUMNS))
+    for version in range(newest + 1):
+        for each_found in each(subject.delta, "metaData", version):
+            _require_plain(version, each_found)
+        if any(one["minReaderVersion"] != 1 for one in each(subject.delta, "protocol", version)):
+            raise Failed(f"version {version} needs readers to know more than reader version 1", "reader version 1")
     first = metadata(subject.delta, 0).get("configuration", {})
     own = [
         name
@@ -106,11 +101,6 @@ def public_key(subject: Subject, given: bytes | None) -> str:
     return f"{beside[:16]}…, as kept elsewhere"
 
 
-def is_own_key(subject: Subject, key: bytes) -> bool:
-    """Whether a dataset key is the one that the table was made with."""
-    return bool(metadata(subject.delta, 0).get("configuration", {}).get("corpus.keyId") == key_id(key))
-
-
 def opens(subject: Subject, version: int) -> str:
     """Until when a version is sure to open, by the table's properties and the policy's."""
     said, properties = said_of(subject, version), metadata(subject.delta, subject.delta.newest).get("configuration", {})
@@ -130,10 +120,12 @@ def _is_expected(commit: Commit) -> bool:
     return bool(commit.build_id) or (commit.operation in EXPECTED and not commit.has_data)
 
 
+def _require_plain(version: int, found: dict[str, Any]) -> None:
+    modes = [name for name in found.get("configuration", {}) if name.startswith("delta.columnMapping")]
+    fields = [(field["name"], field["type"]) for field in json.loads(found["schemaString"])["fields"]]
+    if modes or found.get("partitionColumns") or fields != list(zip(COLUMNS, TYPES, strict=True)):
+        raise Failed(f"version {version} maps, partitions or changes its columns: {fields}", ", ".join(COLUMNS))
+
+
 def _texts(numbers: set[int]) -> list[str]:
     return [str(number) for number in sorted(numbers)]
-
-
-def _schema(found: dict[str, Any]) -> list[dict[str, Any]]:
-    fields: list[dict[str, Any]] = json.loads(found["schemaString"])["fields"]
-    return fields

@@ -7,10 +7,9 @@ from typing import Any
 
 from corpus.audit.pinned import policy_of
 from corpus.errors import DatasetError
-from corpus.evidence.log import log_folder
+from corpus.evidence.log import log_folder, require_no_more
 from corpus.evidence.log_check import checked
 from corpus.evidence.store import digest_of
-from corpus.evidence.tiles import ENTRIES, WIDTH, widths
 from corpus.evidence.timestamps import stamps
 from corpus.verification.findings import Failed, Unchecked
 from corpus.verification.subject import Document, Subject, said_of
@@ -24,12 +23,7 @@ def log(subject: Subject) -> str:
     """Whether all of the log is what the key signed, and no more lies behind it than a crash leaves."""
     folder = log_folder(subject.folder)
     found = checked(folder, subject.name, subject.public)
-    index, there = divmod(found.checkpoint.size, WIDTH)
-    for level in (ENTRIES, 0):
-        if any(width > there + 1 for width in widths(folder, level, index)) or widths(folder, level, index + 1):
-            raise Failed(
-                f"there are more entries than the {found.checkpoint.size} of its checkpoint", "the newest checkpoint"
-            )
+    require_no_more(folder, found.checkpoint.size)
     kinds = ", ".join(f"{count} of {kind}s" for kind, count in found.kinds.items())
     return f"{found.checkpoint.size} entries ({kinds}), root {found.checkpoint.root.hex()[:16]}…"
 

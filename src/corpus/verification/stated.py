@@ -10,7 +10,6 @@ from corpus.errors import CorpusError, DatasetError
 from corpus.evidence.envelope import INTENT, STATEMENT, opened, payload_of
 from corpus.evidence.formats import require_known
 from corpus.evidence.record import as_record
-from corpus.evidence.statement import as_statement
 from corpus.evidence.store import digest_of, read_document, statement_path
 from corpus.verification.delta_log import each
 from corpus.verification.findings import Failed, Unchecked, some
@@ -18,11 +17,11 @@ from corpus.verification.subject import (
     Document,
     Subject,
     commit_of,
+    intended,
     intents,
     misdirected,
     payloads,
     said_of,
-    signed_intent,
     signed_statement,
 )
 
@@ -68,17 +67,15 @@ def statement(subject: Subject, version: int) -> str:
         raise Failed(f"there is no {path.name}", "a statement: the version is not sealed")
     found = opened(envelope, STATEMENT, subject.public)
     require_known(found)
-    own = subject.commits.get(version)
-    document = signed_intent(subject, own) if own and own.build_id else None
-    if own is None or document is None:
+    expected = intended(subject, version)
+    if expected is None:
         _require_own(subject, version, found)
         return f"signed, digest {digest_of(found)[:16]}…; its intent does not hold, so it stands alone"
-    expected = as_statement(document, version, own.released_at)
     if found != expected:
-        differ = _differing(expected, found)
+        differ, said = _differing(expected, found), expected["predicate"]
         raise Failed(
             f"it says something else than intent and commit, in: {some(differ)}",
-            f"{subject.name}@{version}, build {own.build_id}, released {expected['predicate']['released_at']}",
+            f"{subject.name}@{version}, build {said['build_id']}, released {said['released_at']}",
         )
     return f"signed, digest {digest_of(found)[:16]}…"
 
@@ -111,10 +108,7 @@ def record(subject: Subject, version: int) -> str:
     found = subject.records().get(version)
     if found is None:
         raise Failed("the log has no record of it", "a record: a version without one is not sealed")
-    own, signed = subject.commits.get(version), signed_statement(subject, version)
-    document = signed_intent(subject, own) if own and own.build_id else None
-    if own and document:
-        signed = as_statement(document, version, own.released_at)
+    signed = intended(subject, version) or signed_statement(subject, version)
     if signed is None:
         raise Unchecked("no intent or statement of it holds: nothing to compare the record with")
     expected = as_record(signed, found["previous"])

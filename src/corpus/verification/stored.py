@@ -13,12 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
 
 from corpus.audit.engine import IN_ARROW
 from corpus.schemas import SNAPSHOT, columns
-from corpus.verification.delta_log import Action, live_files, metadata, place
-from corpus.verification.findings import Failed, Unchecked, some
+from corpus.verification.delta_log import Action, live_files, place
+from corpus.verification.findings import Failed, Unchecked
 from corpus.verification.subject import Subject, is_past, said_of
 
 # ruff: noqa: S608 (the only names in SQL are the contract's own)
@@ -47,25 +46,6 @@ def statistics(subject: Subject, version: int) -> str:
         bounds = _bounds(_there(place(subject.delta, path)))
         stated += _require_bounds(path, json.loads(add.get("stats") or "{}"), bounds)
     return f"hold for {stated} columns of {len(live)} files"
-
-
-def reader(subject: Subject, version: int) -> str:
-    """Whether a Delta reader sees the files, columns and properties that the commits give."""
-    expected, said = live_files(subject.delta, version), metadata(subject.delta, version)
-    table = DeltaTable(subject.delta.table, version=version)
-    shown = {Path(uri.removeprefix("file://")).resolve() for uri in table.file_uris()}
-    committed = {place(subject.delta, path).resolve() for path in expected}
-    if shown != committed:
-        odd = sorted(path.name for path in shown ^ committed)
-        raise Failed(
-            f"readers see {len(shown)} files; {some(odd)} on one side only", f"the {len(committed)} of the commits"
-        )
-    if table.metadata().configuration != said.get("configuration", {}):
-        raise Failed("readers see other table properties than the commits set", "those of the commits")
-    names = [field.name for field in table.schema().fields]
-    if names != COLUMNS:
-        raise Failed(f"readers see the columns {', '.join(names)}", ", ".join(COLUMNS))
-    return f"sees the {len(shown)} files of the commits"
 
 
 def rows(subject: Subject, version: int) -> str:

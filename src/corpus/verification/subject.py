@@ -149,16 +149,20 @@ def signed_statement(subject: Subject, version: int) -> Document | None:
     return statement if (said.get("dataset"), said.get("version")) == (subject.name, str(version)) else None
 
 
+def intended(subject: Subject, version: int) -> Document | None:
+    """The statement that a version must have, by its commit and the intent that it names; None where that fails."""
+    commit = subject.commits.get(version)
+    intent = signed_intent(subject, commit) if commit and commit.build_id else None
+    return as_statement(intent, version, commit.released_at) if commit and intent else None
+
+
 def said_of(subject: Subject, version: int) -> Document:
     """What the key signed of a version: by the intent that its commit names, else by its statement.
 
     Raises Unchecked where neither holds.
     """
-    commit = subject.commits.get(version)
     try:
-        intent = signed_intent(subject, commit) if commit and commit.build_id else None
-        statement = as_statement(intent, version, commit.released_at) if commit and intent else None
-        statement = statement or signed_statement(subject, version)
+        statement = intended(subject, version) or signed_statement(subject, version)
     except (DatasetError, KeyError, TypeError, ValueError):
         statement = None
     if statement is None:

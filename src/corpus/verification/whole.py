@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from corpus.audit.engine import database
-from corpus.dataset_key import read_key
+from corpus.dataset_key import key_id, read_key
 from corpus.errors import DatasetError
 from corpus.evidence.commits import Commit, commit_in
 from corpus.evidence.keys import public_key
 from corpus.evidence.log import entries, log_folder
-from corpus.verification import history, ledgers, registers, stated, stored, trees
-from corpus.verification.delta_log import DeltaLog, read_log
+from corpus.verification import history, ledgers, readers, registers, stated, stored, trees
+from corpus.verification.delta_log import DeltaLog, each, read_log
 from corpus.verification.findings import Finding, Report, finding
 from corpus.verification.subject import Document, Subject
 from corpus.versions import dataset_folder
@@ -31,7 +30,7 @@ OF_VERSION: dict[str, OfVersion] = {
     "record": stated.record,
     "files": stored.files,
     "statistics": stored.statistics,
-    "reader": stored.reader,
+    "reader": readers.reader,
     "rows": stored.rows,
     "leaves": trees.leaves,
     "tokens": trees.tokens,
@@ -62,11 +61,10 @@ def verify(  # noqa: PLR0913, PLR0917 (which versions, by which keys and checkpo
     key = read_key(key_file) if key_file else None
     with database(memory) as opened:
         delta = read_log(folder / "snapshot")
-        subject = Subject(
-            folder, public or _key_beside(folder), delta, _commits(delta), _entries(folder), None, now, opened
-        )
         if key is not None:
-            subject = replace(subject, key=_own_key(subject, key, key_file))
+            _require_own(delta, key, key_file)
+        signer = public or _key_beside(folder)
+        subject = Subject(folder, signer, delta, _commits(delta), _entries(folder), key, now, opened)
         found = _of_dataset(subject, public, since)
         for version in _wanted(subject, number):
             found += [_of_version(subject, name, version) for name in OF_VERSION]
@@ -129,8 +127,8 @@ def _key_beside(folder: Path) -> bytes:
     return bytes(32)
 
 
-def _own_key(subject: Subject, key: bytes, place: Path | None) -> bytes:
-    with suppress(Exception):  # a log without its first commit is a finding of `commits`
-        if history.is_own_key(subject, key):
-            return key
-    raise DatasetError(f"The key in {place} is not that of {subject.name}. Name the right one with --key, or none.")
+def _require_own(delta: DeltaLog, key: bytes, place: Path | None) -> None:
+    said = [metadata["configuration"].get("corpus.keyId") for metadata in each(delta, "metaData", 0)]
+    if said and said[-1] != key_id(key):
+        name = delta.table.parent.name
+        raise DatasetError(f"The key in {place} is not that of {name}. Name the right one with --key, or none.")
