@@ -16,7 +16,7 @@ demo: $(READY)  ## a small UK world, three versions of a dataset, and a tour of 
 	@$(BIN)/corpus demo
 
 test: $(READY)  ## all tests, in two processes; ARGS="-n 0 -k name" for some in one
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --durations=15 --durations-min=5 $(ARGS)
 
 fuzz: $(READY)  ## 2,000 random worlds judged by both paths; ARGS="--seed 7" for the same again
 	@$(BIN)/python -m tests.random_worlds --worlds 2000 $(ARGS)
