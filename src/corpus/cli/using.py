@@ -66,6 +66,9 @@ def tell_reproduced(found: Reproduction) -> None:
     render.say(f"{found.version} {said}: {found.rows:,} documents stated", style="bold")
     digests = (("stated", found.stated), ("built again", found.rebuilt), ("in the table", found.released))
     render.tell(("row digest", ""), digests)
+    for tree, stated in found.trees_stated.items():
+        same = "the same" if found.trees_rebuilt.get(tree) == stated else "ANOTHER"
+        render.say(f"The tree of {stated['ids']} {tree} is {same} when it is built again.")
     if not found.same_code:
         render.say(f"It was built by other code ({found.code}).", style="yellow")
     if any(found.differences.values()):
