@@ -67,8 +67,9 @@ def test_a_version_is_built_again_row_for_row_and_the_dataset_is_not_touched(
     before = everything_in(made.request.folder)
     found = made.again(spark, scratch=tmp_path / "kept")
     assert found.is_identical
-    assert (found.same_code, found.trees) == (True, {})
+    assert found.same_code
     assert found.rebuilt == made.built.statement["subject"][0]["digest"]["sha256"]
+    assert found.trees_rebuilt == made.built.statement["predicate"]["trees"]
     found.require_identical()
     assert everything_in(made.request.folder) == before
     tell_reproduced(found)
@@ -92,7 +93,6 @@ def test_a_changed_rule_shows_as_the_posts_that_it_moves(
     monkeypatch.setattr(reproduction, "judge", by_another_rule)
     found = made.again(spark)
     assert found.differences == {"ONLY_RELEASED": 1, "ONLY_REBUILT": 1, "CHANGED": 0}
-    assert found.trees.keys() == {"documents", "persons"}
     seen = [(each.side, each.post_id, each.reasons) for each in found.examples]
     assert seen == [("ONLY_RELEASED", gone, ["DELETED"]), ("ONLY_REBUILT", come, ["MINOR_AT_POST"])]
     with pytest.raises(AuditFailed, match=r"was not reproduced: 1 in the version, and not when it is built again, 1 "):
@@ -115,6 +115,20 @@ def test_rows_changed_after_the_release_are_found_though_the_rebuilt_ones_are_as
     assert found.rebuilt == found.stated != found.released
     assert found.differences["CHANGED"] == made.rows
     with pytest.raises(AuditFailed, match="the table was changed after its release"):
+        found.require_identical()
+
+
+def test_a_tree_of_other_persons_is_found_though_every_row_is_the_same(
+    spark: SparkSession, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_a_coauthor_more(*arguments: Any) -> DataFrame:
+        return judge(*arguments).withColumn("coauthor_ids", F.array(F.lit("somebody else")))
+
+    monkeypatch.setattr(reproduction, "judge", with_a_coauthor_more)
+    found = made.again(spark)
+    assert (found.stated == found.rebuilt == found.released, found.is_identical) == (True, False)
+    assert found.trees_rebuilt["documents"] == found.trees_stated["documents"]
+    with pytest.raises(AuditFailed, match="rows are the same, but the tree of its persons is another"):
         found.require_identical()
 
 

@@ -30,6 +30,7 @@ from corpus.sources import Source, read_table
 from corpus.versions import Version, build_at, versions
 
 EXAMPLES = 20
+Trees = dict[str, dict[str, str]]
 SIDES = {
     "ONLY_RELEASED": "in the version, and not when it is built again",
     "ONLY_REBUILT": "in when it is built again, and not in the version",
@@ -51,8 +52,9 @@ class Difference:
 class Reproduction:
     """What a version states, what building it again gives, and what its table holds: three digests of its rows.
 
-    `trees` are the roots that differ, by tree: stated and built again. `same_code` says whether the code that built it
-    is the one that built it again. `differences` counts documents by side, and `examples` names the first of each.
+    `trees_stated` and `trees_rebuilt` say the trees of its posts and persons, as the statement does. `same_code` says
+    whether the code that built it is the one that built it again. `differences` counts documents by side, and
+    `examples` names the first of each.
     """
 
     version: str
@@ -64,12 +66,13 @@ class Reproduction:
     code: str
     differences: dict[str, int]
     examples: list[Difference]
-    trees: dict[str, tuple[str, str]]
+    trees_stated: Trees
+    trees_rebuilt: Trees
 
     @property
     def is_identical(self) -> bool:
-        """Whether the rows and trees built again are those that were stated and released."""
-        return self.stated == self.rebuilt == self.released and not self.trees
+        """Whether rows and trees built again are those that were stated, and the rows those that were released."""
+        return self.stated == self.rebuilt == self.released and self.trees_stated == self.trees_rebuilt
 
     def require_identical(self) -> None:
         """Raises AuditFailed if the version is not what building it again gives."""
@@ -79,12 +82,15 @@ class Reproduction:
         raise AuditFailed(f"{self.version} was not reproduced: {found or self._digests()}. {self._because()}")
 
     def _digests(self) -> str:
-        if self.stated == self.rebuilt == self.released:
-            return f"its rows are those stated, the roots of its trees are not ({', '.join(self.trees)})"
-        return f"its statement gives the row digest {self.stated[:12]}…, its table and the rebuilt rows another"
+        what = "another" if self.stated != self.rebuilt or self.stated != self.released else "the same"
+        return f"its statement gives the row digest {self.stated[:12]}…, its table and the rebuilt rows {what}"
 
     def _because(self) -> str:
-        if self.rebuilt == self.stated != self.released:
+        if self.stated == self.rebuilt == self.released:
+            differ = [tree for tree in self.trees_stated if self.trees_stated[tree] != self.trees_rebuilt.get(tree)]
+            named = " and ".join(differ)
+            return f"Its rows are the same, but the tree of its {named} is another: proofs are about other ids."
+        if self.rebuilt == self.stated:
             return "The rebuilt rows are those that its statement gives: the table was changed after its release."
         if self.same_code:
             return "The code is the one that built it: its inputs, its table or its statement were changed."
@@ -185,8 +191,7 @@ def _compared(spark: SparkSession, version: Version, folder: Path, key: bytes, p
     said = version.predicate
     bits, code = int(said["snapshot"]["bucket_bits"]), code_identity()
     verdicts = spark.read.parquet(str(place / "verdicts"))
-    rebuilt = snapshot.as_documents(verdicts, key, bits, spark)
-    own = snapshot_key(key, said["dataset"], said["build_id"])
+    rebuilt, own = snapshot.as_documents(verdicts, key, bits, spark), snapshot_key(key, folder.name, said["build_id"])
     released = spark.read.format("delta").option("versionAsOf", version.number).load(str(folder / "snapshot"))
     with step("comparing"):
         found = Reproduction(
@@ -199,7 +204,8 @@ def _compared(spark: SparkSession, version: Version, folder: Path, key: bytes, p
             code=f"version {said['code']['version']}, digest {said['code']['digest'][:12]}…",
             differences=dict.fromkeys(SIDES, 0),
             examples=[],
-            trees=_other_roots(said.get("trees", {}), verdicts, own, (key, bits, spark)),
+            trees_stated=said["trees"],
+            trees_rebuilt=_trees_of(verdicts, (key, bits, spark), own),
         )
         if found.rebuilt == found.released:
             return found
@@ -207,16 +213,12 @@ def _compared(spark: SparkSession, version: Version, folder: Path, key: bytes, p
         return _with_differences(found, _differing(rebuilt, released), named, verdicts, folder, version)
 
 
-def _other_roots(
-    stated: dict[str, Any], verdicts: DataFrame, own: bytes, keyed: tuple[bytes, int, SparkSession]
-) -> dict[str, tuple[str, str]]:
-    """The roots that come out otherwise than they are stated, by tree; `own` is the version's snapshot key."""
-    if not stated:
-        return {}
+def _trees_of(verdicts: DataFrame, keyed: tuple[bytes, int, SparkSession], key: bytes) -> Trees:
+    """The trees of posts and persons that a build of these verdicts grows under this snapshot key, unwritten."""
+    hashed = snapshot.as_row_hashes(verdicts, *keyed)
     accounts = snapshot.as_members(verdicts, *keyed).select("account_id")
-    with leaves_of(snapshot.as_row_hashes(verdicts, *keyed), accounts, own) as (leaves, sizes):
-        roots = {name: tree.root for name, tree in trees_of(leaves, sizes).items()}
-    return {name: (said["root"], roots[name]) for name, said in stated.items() if said["root"] != roots[name]}
+    with leaves_of(hashed, accounts, key) as (leaves, sizes):
+        return {name: tree.summary() for name, tree in trees_of(leaves, sizes).items()}
 
 
 def _differing(rebuilt: DataFrame, released: DataFrame) -> DataFrame:

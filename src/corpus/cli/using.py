@@ -58,11 +58,11 @@ def tell_reproduced(found: Reproduction) -> None:
     render.say(f"{found.version} {said}: {found.rows:,} documents stated", style="bold")
     digests = (("stated", found.stated), ("built again", found.rebuilt), ("in the table", found.released))
     render.tell(("row digest", ""), digests)
+    for tree, stated in found.trees_stated.items():
+        same = "the same" if found.trees_rebuilt.get(tree) == stated else "ANOTHER"
+        render.say(f"The tree of {stated['ids']} {tree} is {same} when it is built again.")
     if not found.same_code:
         render.say(f"It was built by other code ({found.code}).", style="yellow")
-    if found.trees:
-        roots = [(tree, *both) for tree, both in found.trees.items()]
-        render.tell(("tree", "root stated", "built again"), roots)
     if any(found.differences.values()):
         render.tell(("documents", ""), [(n, SIDES[side]) for side, n in found.differences.items()], ("documents",))
         rows = [(each.side, each.post_id, each.doc_id, " ".join(each.reasons)) for each in found.examples]
