@@ -13,7 +13,7 @@ from deltalake import write_deltalake
 from corpus.dataset_key import keyed_by, snapshot_key
 from corpus.evidence import log
 from corpus.evidence.buckets import Bucket, Member, as_bucket
-from corpus.evidence.store import canonical, trees_path, write_document
+from corpus.evidence.store import canonical, log_folder, trees_path, write_document
 from corpus_verify.ids import TREES, bucket_of, depth_for
 from corpus_verify.merkle import root_of
 from tests.small_prover import PRIVATE, PUBLIC
@@ -75,6 +75,6 @@ def seal(folder: Path, number: int, trees: Any) -> None:
         "cutoff": f"2026-11-{number:02d}T00:00:00Z", "released_at": f"2026-11-{number:02d}T02:00:00Z",
         "rows": trees["documents"]["ids"], **trees, "statement": "5" * 64, "previous": "",
     }  # fmt: skip
-    log.append(log.log_folder(folder), f"corpus/{folder.name}", canonical(record), PRIVATE.sign, PUBLIC)
+    log.append(log_folder(folder), f"corpus/{folder.name}", canonical(record), PRIVATE.sign, PUBLIC)
     pem = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (folder / "evidence/public.pem").write_bytes(pem)

@@ -130,7 +130,7 @@ PROTOCOL: list[tuple[Any, str]] = [
     (snapshot, "commit"),
     (snapshot, "committed"),
     (sealing, "write_document"),
-    (sealing, "append_record"),
+    (sealing, "append"),
     (tables, "sweep"),
 ]
 """The steps of a build that holds the lease, in their order: what is called, and where its caller finds it."""

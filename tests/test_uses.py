@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 from corpus.cli import app
 from corpus.errors import ConfigError, Conflict, DatasetError, UseRefused
-from corpus.evidence.journal import entries, log_folder, of_kind
+from corpus.evidence.journal import entries, of_kind
 from corpus.evidence.lease import lease
-from corpus.evidence.store import statement_path, write_document
+from corpus.evidence.store import log_folder, statement_path, write_document
 from corpus.policy import read_policy
 from corpus.reader import read_version
 from corpus.reasons import Reason

@@ -19,8 +19,9 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from corpus.dataset_key import key_id, keyed_hash, make_key
 from corpus.evidence.commits import commits
 from corpus.evidence.envelope import INTENT, STATEMENT, sealed
+from corpus.evidence.journal import append
 from corpus.evidence.keys import SIGNER_PROPERTY, Signer, make_signer, public_path, write_public
-from corpus.evidence.record import append_record, as_record, digest_of_record, records
+from corpus.evidence.record import as_record, digest_of_record, records
 from corpus.evidence.statement import as_statement, instant, texts
 from corpus.evidence.store import digest_of, intent_path, statement_path, write_document
 from corpus.policy import read_policy
@@ -195,7 +196,7 @@ def seal_version(folder: Path, number: int, intent: dict[str, Any], signer: Sign
     stated = as_statement(intent, number, released_at)
     write_document(statement_path(folder, number), sealed(stated, STATEMENT, signer))
     before = records(folder) if number > 1 else []
-    append_record(folder, as_record(stated, digest_of_record(before[-1]) if before else ""), signer)
+    append(folder, as_record(stated, digest_of_record(before[-1]) if before else ""), signer)
 
 
 def _with_in_commit_time(folder: Path, version: int, is_on: bool = True) -> None:

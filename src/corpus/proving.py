@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -12,8 +11,9 @@ from corpus import render
 from corpus.dataset_key import bucket_key, key_id, read_key, snapshot_key
 from corpus.errors import ConfigError, DatasetError, EnvironmentFault
 from corpus.evidence import log
+from corpus.evidence.journal import entries, of_kind
 from corpus.evidence.proofs import Logged, Opened, as_proof, bucket_path, split_leaves
-from corpus.evidence.store import canonical, read_document, trees_path
+from corpus.evidence.store import canonical, log_folder, read_document, trees_path
 from corpus.versions import Version, build_at, literal, opened, select, table_property, versions
 from corpus_verify.errors import Refused
 from corpus_verify.ids import TREES, bucket_of, depth_for
@@ -121,17 +121,16 @@ def _id(name: str) -> str:
 
 def _logged(folder: Path, version: Version) -> Logged:
     """The version's record in the log, which is checked whole. Raises DatasetError if it has none."""
-    place, unsealed = log.log_folder(folder), DatasetError(
+    place, unsealed = log_folder(folder), DatasetError(
         f"{version.name} is not sealed: nothing that is signed says what it holds, so nothing can be proved of it. "
         f"Run: corpus seal {folder.name}"
     )  # fmt: skip
-    note, entries = log.checkpoint(place), log.entries(place)
-    records = ((at, json.loads(entry)) for at, entry in enumerate(entries))
-    own = [(at, one) for at, one in records if (one["kind"], one.get("version")) == ("version", str(version.number))]
+    note, known = log.checkpoint(place), entries(folder)
+    own = [(at, one) for at, one in enumerate(known) if of_kind([one], "version", version.number)]
     if note is None or not own or version.kind != "build":
         raise unsealed
     index, record = own[-1]
-    return Logged(record, index, len(entries), log.inclusion(place, index, len(entries)), note)
+    return Logged(record, index, len(known), log.inclusion(place, index, len(known)), note)
 
 
 def _dataset_key(folder: Path, key_file: Path) -> bytes:

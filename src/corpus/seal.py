@@ -20,10 +20,11 @@ from corpus import snapshot
 from corpus.errors import DatasetError, EnvironmentFault
 from corpus.evidence.commits import Commit, commits
 from corpus.evidence.envelope import INTENT, STATEMENT, opened, sealed
+from corpus.evidence.journal import append
 from corpus.evidence.keys import Signer, public_key, signer_of
 from corpus.evidence.lease import lease
 from corpus.evidence.leaves import require_trees
-from corpus.evidence.record import Record, append_record, as_record, digest_of_record, records
+from corpus.evidence.record import Record, as_record, digest_of_record, records
 from corpus.evidence.statement import as_statement
 from corpus.evidence.store import (
     digest_of,
@@ -113,7 +114,7 @@ def seal_version(book: Book, statement: Statement) -> None:
         write_document(path, sealed(statement, STATEMENT, book.signer))
     if version not in book.records:
         record = as_record(statement, digest_of_record(book.last) if book.last else "")
-        append_record(book.dataset, record, book.signer)
+        append(book.dataset, record, book.signer)
         book.records[version] = record
 
 

@@ -190,7 +190,7 @@ def timestamp(
 
 
 def _log(warehouse: Path, dataset: str) -> Path:
-    from corpus.evidence.log import log_folder
+    from corpus.evidence.store import log_folder
     from corpus.versions import parse_name
 
     return log_folder(warehouse / parse_name(dataset))

@@ -1,4 +1,4 @@
-"""What a dataset's log says beside its versions: who used one, and which ones are recalled."""
+"""What a dataset's log says, entry by entry: of its versions, of who used one, and of which ones are recalled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus.errors import DatasetError
-from corpus.evidence.store import canonical, digest_of, read_document, statement_path
+from corpus.evidence.store import canonical, digest_of, log_folder, read_document, statement_path
 
 # ruff: noqa: PLC0415 (a dataset without a log is read without what signs one)
 
@@ -35,14 +35,10 @@ def of_kind(found: list[Entry], kind: str, version: int | None = None) -> list[E
 def append(dataset: Path, entry: Entry, signer: Any) -> int:
     """Adds an entry for who holds the dataset's lease; its index. Raises DatasetError where the log was changed."""
     from corpus.evidence.log import append as append_leaf
+    from corpus_verify.records import origin_of
 
-    origin = f"corpus/{dataset.name}"
-    return int(append_leaf(log_folder(dataset), origin, canonical(entry), signer.sign, signer.public))
-
-
-def log_folder(dataset: Path) -> Path:
-    """Where a dataset's log stands."""
-    return dataset / "evidence" / "log"
+    leaf, origin = canonical(entry), origin_of(dataset.name)
+    return append_leaf(log_folder(dataset), origin, leaf, signer.sign, signer.public)
 
 
 def require_recorded(dataset: Path, version: int, found: list[Entry]) -> dict[str, Any]:

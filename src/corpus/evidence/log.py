@@ -30,11 +30,6 @@ _Tile = tuple[int | str, int, int]
 _BITS = WIDTH.bit_length() - 1
 
 
-def log_folder(dataset: Path) -> Path:
-    """Where a dataset's log stands."""
-    return dataset / "evidence" / "log"
-
-
 def append(folder: Path, origin: str, leaf: bytes, sign: Sign, public: bytes) -> int:
     """Adds a leaf and signs the checkpoint; the leaf's index. The caller holds the dataset's lease.
 

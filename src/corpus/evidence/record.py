@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from corpus.evidence import log
 from corpus.evidence.formats import RECORD_FORMAT, require_version
-from corpus.evidence.keys import Signer
-from corpus.evidence.store import canonical, digest_of
+from corpus.evidence.journal import entries, of_kind
+from corpus.evidence.store import digest_of
 
 Record = dict[str, Any]
 
@@ -35,17 +32,12 @@ def as_record(statement: dict[str, Any], previous: str) -> Record:
 
 def records(dataset: Path) -> list[Record]:
     """The records of a dataset's sealed versions, in the order in which they were sealed. Raises DatasetError."""
-    found = [record for record in map(json.loads, log.entries(log.log_folder(dataset))) if record["kind"] == "version"]
+    found = of_kind(entries(dataset), "version")
     for record in found:
         require_version(record["format"], RECORD_FORMAT)
     return found
 
 
-def append_record(dataset: Path, record: Record, signer: Signer) -> None:
-    """Adds a record to the dataset's log, for who holds its lease."""
-    log.append(log.log_folder(dataset), f"corpus/{dataset.name}", canonical(record), signer.sign, signer.public)
-
-
 def digest_of_record(record: Record) -> str:
     """What the next record calls this one."""
-    return sha256(canonical(record)).hexdigest()
+    return digest_of(record)

@@ -40,6 +40,11 @@ def trees_path(dataset: Path, build_id: str) -> Path:
     return dataset / "evidence" / "trees" / f"{build_id}.json"
 
 
+def log_folder(dataset: Path) -> Path:
+    """Where a dataset's log stands."""
+    return dataset / "evidence" / "log"
+
+
 def superseded_path(dataset: Path, digest: str) -> Path:
     """Where an intent stands that its build, begun again, replaced by another: its commit may have come."""
     return dataset / "evidence" / "intents" / "superseded" / f"{digest}.json"

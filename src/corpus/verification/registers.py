@@ -7,9 +7,9 @@ from typing import Any
 
 from corpus.audit.pinned import policy_of
 from corpus.errors import DatasetError
-from corpus.evidence.log import log_folder, require_no_more
+from corpus.evidence.log import require_no_more
 from corpus.evidence.log_check import checked
-from corpus.evidence.store import digest_of
+from corpus.evidence.store import digest_of, log_folder
 from corpus.evidence.timestamps import stamps
 from corpus.verification.findings import Failed, Unchecked
 from corpus.verification.subject import Document, Subject, said_of

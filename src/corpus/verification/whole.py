@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -13,8 +12,8 @@ from corpus.audit.engine import database
 from corpus.dataset_key import key_id, read_key
 from corpus.errors import DatasetError
 from corpus.evidence.commits import Commit, commit_in
+from corpus.evidence.journal import entries
 from corpus.evidence.keys import public_key
-from corpus.evidence.log import entries, log_folder
 from corpus.verification import history, ledgers, readers, registers, stated, stored, trees
 from corpus.verification.delta_log import DeltaLog, each, read_log
 from corpus.verification.findings import Finding, Report, finding
@@ -115,7 +114,7 @@ def _commits(delta: DeltaLog) -> dict[int, Commit]:
 def _entries(folder: Path) -> list[Document] | None:
     """The log's entries; None where the log does not hold."""
     try:
-        return [json.loads(entry) for entry in entries(log_folder(folder))]
+        return entries(folder)
     except (DatasetError, ValueError):
         return None
 
