@@ -19,7 +19,7 @@ from corpus import snapshot, tables
 from corpus.accounts import judged_people
 from corpus.archive import write_archive
 from corpus.clearance import cleared, outcomes, require_fresh
-from corpus.dataset_key import key_id, make_key, read_key, snapshot_key
+from corpus.dataset_key import key_id, make_key, read_key, read_own_key, snapshot_key
 from corpus.errors import Conflict, DatasetError
 from corpus.evidence.keys import (
     SIGNER_PROPERTY,
@@ -102,27 +102,16 @@ def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tu
 
     Raises DatasetError if the dataset is there and its key is not, or is another's.
     """
-    is_there = tables.exists(spark, request.folder)
-    if is_there and not request.key_file.exists():
-        raise DatasetError(
-            f"The key of {request.dataset} is missing: expected in {request.key_file}. Restore it from your backup, or "
-            "name its place with --key; without it documents would get other ids."
-        )
-    with suppress(FileExistsError):  # ours, or that of another first build
-        make_key(request.key_file)
-    key = read_key(request.key_file)
-    if not is_there:
+    if not tables.exists(spark, request.folder):
+        with suppress(FileExistsError):  # ours, or that of another first build
+            make_key(request.key_file)
+        key = read_key(request.key_file)
         bits = request.bucket_bits if request.bucket_bits is not None else snapshot.bucket_bits_for(accounts)
         signer = _first_signer(request)
         own = {"corpus.bucketBits": str(bits), "corpus.keyId": key_id(key), SIGNER_PROPERTY: signer.id}
         write_public(public_path(request.folder), signer.public)
         tables.create_tables(spark, request.folder, request.policy, own)
-    found = tables.property_of(spark, request.folder, "corpus.keyId")
-    if found != key_id(key):
-        raise DatasetError(
-            f"The key in {request.key_file} ({key_id(key)}) is not that of {request.dataset} ({found}). Name the right "
-            "one with --key."
-        )
+    key = read_own_key(request.key_file, request.dataset, tables.property_of(spark, request.folder, "corpus.keyId"))
     return key, int(tables.property_of(spark, request.folder, "corpus.bucketBits"))
 
 

@@ -12,6 +12,7 @@ from corpus.durable import read_secret, write_secret
 from corpus.errors import DatasetError
 
 KEY_BYTES = 32
+DOC_ID_DIGITS = 32
 BLOCK = 64
 INNER_PAD, OUTER_PAD = 0x36, 0x5C
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (INNER_PAD, OUTER_PAD))
@@ -33,6 +34,21 @@ def read_key(path: Path) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         raise DatasetError(f"The key file {path} does not hold a dataset key of {2 * KEY_BYTES} hex digits.")
+    return key
+
+
+def read_own_key(path: Path, dataset: str, expected: str) -> bytes:
+    """The key in a file, if it is that of the dataset, whose key id is expected. Raises DatasetError otherwise."""
+    if not path.exists():
+        raise DatasetError(
+            f"The key of {dataset} is missing: expected in {path}. Restore it from your backup, or name its place with "
+            "--key; without it documents would get other ids."
+        )
+    key = read_key(path)
+    if key_id(key) != expected:
+        raise DatasetError(
+            f"The key in {path} ({key_id(key)}) is not that of {dataset} ({expected}). Name the right one with --key."
+        )
     return key
 
 

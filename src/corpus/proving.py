@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from corpus import render
-from corpus.dataset_key import bucket_key, key_id, read_key, snapshot_key
+from corpus.dataset_key import bucket_key, read_own_key, snapshot_key
 from corpus.errors import ConfigError, DatasetError, EnvironmentFault
 from corpus.evidence import log
+from corpus.evidence.buckets import CHUNK
 from corpus.evidence.journal import entries, of_kind
 from corpus.evidence.proofs import Logged, Opened, as_proof, bucket_path, split_leaves
 from corpus.evidence.store import canonical, log_folder, read_document, trees_path
@@ -22,9 +23,6 @@ from corpus_verify.merkle import root_of
 from corpus_verify.proof import TRIMMED, Verdict, check
 
 # ruff: noqa: S608 (whatever comes from outside stands in the SQL as a literal)
-
-CHUNK = 1 << 12
-"""So many buckets have one root in evidence/trees/."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,8 @@ def prove(warehouse: Path, version: tuple[str, int], about: tuple[str, str], key
     kind, name, folder = about[0], _id(about[1]), warehouse / dataset
     stated = build_at(versions(warehouse, dataset), number)
     logged = _logged(folder, stated)
-    key = snapshot_key(_dataset_key(folder, key_file), dataset, stated.build_id or "")
+    own = read_own_key(key_file, dataset, table_property(folder, "corpus.keyId"))
+    key = snapshot_key(own, dataset, stated.build_id or "")
     index = bucket_of(kind, name, depth_for(int(logged.record[TREES[kind]]["ids"])))
     bucket = _bucket(folder, stated, kind, index, bucket_key(key, kind, index))
     path = bucket_path(index, *_hashes_above(folder, stated, kind, index, logged))
@@ -131,21 +130,6 @@ def _logged(folder: Path, version: Version) -> Logged:
         raise unsealed
     index, record = own[-1]
     return Logged(record, index, len(known), log.inclusion(place, index, len(known)), note)
-
-
-def _dataset_key(folder: Path, key_file: Path) -> bytes:
-    if not key_file.exists():
-        raise DatasetError(
-            f"The key of {folder.name} is missing: expected in {key_file}. Name its place with --key; proofs are made "
-            "where the key is."
-        )
-    key, expected = read_key(key_file), table_property(folder, "corpus.keyId")
-    if key_id(key) != expected:
-        raise DatasetError(
-            f"The key in {key_file} ({key_id(key)}) is not that of {folder.name} ({expected}). Name the right one with "
-            "--key."
-        )
-    return key
 
 
 def _bucket(folder: Path, version: Version, kind: str, index: int, key: bytes) -> Opened:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from corpus import snapshot, tables
 from corpus.audit.pinned import policy_of
 from corpus.config import validated
-from corpus.dataset_key import key_id, read_key, snapshot_key
+from corpus.dataset_key import read_own_key, snapshot_key
 from corpus.errors import AuditFailed, ConfigError, DatasetError, SourceError
 from corpus.evidence.statement import code_identity
 from corpus.evidence.trees import leaves_of, trees_of
@@ -109,25 +109,13 @@ def reproduce(  # noqa: PLR0913, PLR0917 (which version, by which key, and where
     if version.statement is None:
         raise DatasetError(f"{version.name} has no statement: its build was cut short. Run `corpus seal {dataset}`.")
     folder = (warehouse / dataset).absolute()
-    key = _key_of(spark, folder, key_file)
+    key = read_own_key(key_file, dataset, tables.property_of(spark, folder, "corpus.keyId"))
     try:
         with _scratch(scratch, folder) as place:
             _judge_again(spark, version.statement, place)
             return _compared(spark, version, folder, key, place)
     finally:
         spark.catalog.clearCache()
-
-
-def _key_of(spark: SparkSession, folder: Path, key_file: Path) -> bytes:
-    if not key_file.exists():
-        raise DatasetError(f"The key of {folder.name} is missing: expected in {key_file}. Name its place with --key.")
-    key, owner = read_key(key_file), tables.property_of(spark, folder, "corpus.keyId")
-    if key_id(key) != owner:
-        raise DatasetError(
-            f"The key in {key_file} ({key_id(key)}) is not that of {folder.name} ({owner}): documents would get other "
-            "ids. Name the right one with --key."
-        )
-    return key
 
 
 @contextmanager

@@ -70,6 +70,10 @@ def log_path() -> Path:
     return _cache() / "spark.log"
 
 
+def _java_log() -> str:
+    return log_path().read_text(encoding="utf-8", errors="replace") if log_path().exists() else ""
+
+
 def java_ended(patience: float = 0) -> EnvironmentFault | None:
     """What to say if the Java of this process's session has ended, or ends within these seconds; None while it runs."""
     if SparkContext._gateway is None:  # noqa: SLF001
@@ -78,8 +82,7 @@ def java_ended(patience: float = 0) -> EnvironmentFault | None:
         SparkContext._gateway.proc.wait(patience)  # noqa: SLF001
     except subprocess.TimeoutExpired:
         return None
-    log = log_path().read_text(encoding="utf-8", errors="replace") if log_path().exists() else ""
-    told = [line for line in log.splitlines() if re.match(r"(?!\s*at |\s*#?\s*$)", line)]
+    told = [line for line in _java_log().splitlines() if re.match(r"(?!\s*at |\s*#?\s*$)", line)]
     last = told[-1].strip()[:300] if told else "nothing"
     return EnvironmentFault(
         f"Spark's Java process ended while it worked (killed, out of memory, or crashed); its last words: {last}. "
@@ -119,7 +122,7 @@ def _live_in_utc() -> None:
 
 def _start_fault(settings: dict[str, str], cannot: Exception) -> EnvironmentFault:
     """What a person can do about a JVM or a context that did not start, from what Java wrote."""
-    log = log_path().read_text(encoding="utf-8", errors="replace") if log_path().exists() else ""
+    log = _java_log()
     jars, ending = settings.get(_PACKAGES), f"Java's log: {log_path()}"
     if half_known := re.search(r"download failed: ([^#\]]+)#([^;]+);([^!]+)!", log):
         return EnvironmentFault(f"{_half_known_jar(log, *half_known.groups())} {ending}")

@@ -12,13 +12,13 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from corpus.dataset_key import DOC_ID_DIGITS
 from corpus.errors import Conflict
 from corpus.keyed import keyed, with_key, without_key
 from corpus.schemas import SNAPSHOT, columns
 from corpus.tables import clustered
 from corpus.verdicts import primary_reason
 
-DOC_ID_DIGITS = 32
 BUCKET_DIGITS = 4
 MAX_BUCKET_BITS = 4 * BUCKET_DIGITS
 AUTHORS_PER_BUCKET = 1000

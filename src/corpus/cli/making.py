@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Key, SigningKey, SparkConf, Warehouse, app, spark_session
+from corpus.cli.options import HERE, Key, SigningKey, SparkConf, Wait, Warehouse, app, default_key, spark_session
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
@@ -84,7 +84,7 @@ def build(
         list[str] | None, typer.Option(metavar="ID=REASON", help="This objection may name nobody that is known.")
     ] = None,
     build_id: Annotated[str | None, typer.Option(help="Name the build: the same id again builds nothing new.")] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for another builder.", min=0)] = 600,
+    wait: Wait = 600,
     spark_conf: SparkConf = "local",
 ) -> None:
     """Judge every post and commit one version of a dataset.
@@ -93,7 +93,6 @@ def build(
     """
     from corpus.arguments import conf_file
     from corpus.build import build as run
-    from corpus.cli.sealing import default_key
     from corpus.request import check_request, request_from
 
     request = request_from(

@@ -45,7 +45,13 @@ SigningKey = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 SparkConf = Annotated[str, typer.Option(help="A spark-submit properties file, or its name in conf/spark.")]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for another builder.", min=0)]
 HERE = Path("warehouse")
+
+
+def default_key(dataset: str) -> Path:
+    """Where a dataset's key stands unless another place is named."""
+    return Path.home() / f".config/corpus/{dataset}.key"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, Warehouse, app
+from corpus.cli.options import HERE, Json, Key, Warehouse, app, default_key
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
@@ -20,10 +20,7 @@ def prove(
     account: Annotated[str | None, typer.Option(metavar="ID", help="Prove it of this author or co-author.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The file to write. [default: named here]")] = None,
     warehouse: Warehouse = HERE,
-    key: Annotated[
-        Path | None,
-        typer.Option(envvar="CORPUS_KEY", help="The dataset's key file. [default: ~/.config/corpus/DATASET.key]"),
-    ] = None,
+    key: Key = None,
     json: Json = False,
 ) -> None:
     """Prove that a post or a person is in a version, or is not: one small file that anybody can check.
@@ -39,6 +36,6 @@ def prove(
     if len(named) != 1:
         raise ConfigError("Name one post by --post ID, or one account by --account ID; a proof is about one.")
     (about,) = named.items()
-    made = proving.prove(warehouse, asked, about, key or Path.home() / f".config/corpus/{asked[0]}.key")
+    made = proving.prove(warehouse, asked, about, key or default_key(asked[0]))
     place = proving.write_proof(made, out)
     render.as_json(proving.summary(made, place)) if json else proving.tell(made, place, warehouse)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, Key, SigningKey, SparkConf, Warehouse, app, spark_session
+from corpus.cli.options import HERE, Json, Key, SigningKey, SparkConf, Wait, Warehouse, app, default_key, spark_session
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
@@ -61,7 +61,7 @@ def seal(
     warehouse: Warehouse = HERE,
     key: Key = None,
     signer: SigningKey = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for a builder.", min=0)] = 600,
+    wait: Wait = 600,
     json: Json = False,
     spark_conf: SparkConf = "local",
 ) -> None:
@@ -84,11 +84,6 @@ def seal(
         rows = [(f"{dataset}@{one.version}", one.kind, one.said) for one in sealing.outcomes]
         render.tell(("version", "is", "because"), rows)
     sealing.require_none_refused()
-
-
-def default_key(dataset: str) -> Path:
-    """Where a dataset's key stands unless another place is named."""
-    return Path.home() / f".config/corpus/{dataset}.key"
 
 
 def _path(place: str) -> Path:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, Key, SigningKey, SparkConf, Warehouse, app, spark_session
-from corpus.cli.sealing import default_key
+from corpus.cli.options import HERE, Json, Key, SigningKey, SparkConf, Wait, Warehouse, app, default_key, spark_session
 from corpus.errors import ConfigError, EnvironmentFault
 
 # ruff: noqa: PLC0415 (each command imports what it needs: only `reproduce` starts a JVM)
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from corpus.uses import Use
 
 Numbered = Annotated[str, typer.Argument(metavar="DATASET@N")]
-Wait = Annotated[float, typer.Option(help="Seconds to wait for a builder.", min=0)]
 
 
 @app.command()

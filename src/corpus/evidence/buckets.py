@@ -11,6 +11,9 @@ from corpus.errors import DatasetError
 from corpus_verify.ids import TOKEN_BYTES, bucket_leaf
 from corpus_verify.merkle import leaf_hash, root_of
 
+CHUNK_BITS = 12
+CHUNK = 1 << CHUNK_BITS
+"""So many bucket leaves have one root in evidence/trees/."""
 Keyed = Callable[[bytes], bytes]
 Member = tuple[bytes, bytes | None, bytes | None]
 """An id in UTF-8; of a post also its doc_id and the SHA-256 of its row."""

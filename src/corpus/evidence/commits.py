@@ -43,14 +43,26 @@ def commit_in(path: Path) -> Commit:
     """What one commit says of itself. Raises DatasetError."""
     try:
         actions = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    except (OSError, ValueError) as broken:
+        raise _unreadable(path, broken) from None
+    return commit_of(path, actions)
+
+
+def commit_of(path: Path, actions: list[dict[str, Any]]) -> Commit:
+    """What a commit says of itself, of which the actions are read. Raises DatasetError."""
+    try:
         info: dict[str, Any] = next(action["commitInfo"] for action in actions if "commitInfo" in action)
         milliseconds = info.get("inCommitTimestamp", info["timestamp"])
-    except (OSError, ValueError, StopIteration, KeyError) as broken:
-        raise DatasetError(f"The commit {path} cannot be read: {broken!r}.") from None
+    except (StopIteration, KeyError) as broken:
+        raise _unreadable(path, broken) from None
     said = _said(info.get("userMetadata"))
     released_at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
     has_data = any(kind in action for action in actions for kind in ("add", "remove", "cdc"))
     return Commit(int(path.stem), str(info.get("operation")), released_at, *said, has_data)
+
+
+def _unreadable(path: Path, broken: Exception) -> DatasetError:
+    return DatasetError(f"The commit {path} cannot be read: {broken!r}.")
 
 
 def _said(user_metadata: str | None) -> tuple[str, str]:

@@ -18,14 +18,12 @@ from pyspark.sql.pandas.functions import arrow_udf
 
 from corpus.dataset_key import keyed_by
 from corpus.errors import DatasetError
-from corpus.evidence.buckets import as_bucket
+from corpus.evidence.buckets import CHUNK_BITS, as_bucket
 from corpus.evidence.store import trees_path, write_document
 from corpus.tables import write_as_placed
 from corpus_verify.ids import TREES, depth_for
 from corpus_verify.merkle import root_of
 
-CHUNK_BITS = 12
-"""The driver holds the roots of runs of so many (2^12) bucket leaves, never the leaves."""
 _MEMBER = "struct<id: binary, doc_id: binary, row_hash: binary>"
 _BUCKET = pa.struct([("count", pa.int32()), ("tokens", pa.binary()), ("leaf", pa.binary())])
 
@@ -87,7 +85,10 @@ def leaves_of(documents: DataFrame, accounts: DataFrame, key: bytes) -> Iterator
 
 
 def trees_of(leaves: DataFrame, sizes: dict[str, int]) -> dict[str, Tree]:
-    """The trees above rows of `leaves`. Raises DatasetError if these are not the buckets that so many ids make."""
+    """The trees above rows of `leaves`; the driver holds the roots of chunks of leaves, never the leaves.
+
+    Raises DatasetError if these are not the buckets that so many ids make.
+    """
     runs = leaves.groupBy("tree", F.shiftright("index", CHUNK_BITS).alias("chunk")).agg(
         F.count("*").alias("buckets"),
         F.min("index").alias("first"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from corpus.durable import read_secret
 from corpus.errors import DatasetError
 from corpus.evidence.log import checkpoint, consistency
 from corpus.evidence.store import write_whole
@@ -34,12 +34,9 @@ class Witness:
 
 def read_witness_key(path: Path) -> Ed25519PrivateKey:
     """A witness's private key. Raises DatasetError where it is none, or others may read it."""
+    pem = read_secret(path, "witness's key")
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise DatasetError(f"The key file {path} can be read by others; run: chmod 600 {path}")
-        key = load_pem_private_key(path.read_bytes(), None)
-    except OSError as cannot:
-        raise DatasetError(f"The witness's key {path} cannot be read: {cannot.strerror}.") from None
+        key = load_pem_private_key(pem, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):

@@ -41,7 +41,7 @@ def read_log(table: Path) -> DeltaLog:
         if re.fullmatch(r"\d{20}", path.stem):
             try:
                 lines = path.read_text(encoding="utf-8").split("\n")
-                actions[int(path.stem)] = [_object(json.loads(line)) for line in lines if line.strip()]
+                actions[int(path.stem)] = [_object(json.loads(line)) for line in lines if line]
             except (OSError, ValueError) as broken:
                 unreadable[int(path.stem)] = f"{path.name}: {broken}"
     return DeltaLog(table, actions, unreadable)

@@ -8,8 +8,8 @@ from typing import Any
 
 import duckdb
 
-from corpus.dataset_key import keyed_by, keyed_hash, snapshot_key
-from corpus.evidence.buckets import Member, as_bucket
+from corpus.dataset_key import DOC_ID_DIGITS, keyed_by, keyed_hash, snapshot_key
+from corpus.evidence.buckets import CHUNK, Member, as_bucket
 from corpus.evidence.leaves import require_trees
 from corpus.evidence.proofs import split_leaves
 from corpus.evidence.store import read_document, trees_path
@@ -21,9 +21,7 @@ from corpus_verify.merkle import root_of
 
 # ruff: noqa: S608 (the only names in SQL are our own)
 
-CHUNK = 1 << 12
 NO_KEY = "needs the dataset's key: --key"
-DOC_ID_DIGITS = 32
 Row = tuple[int, int, bytes, bytes]
 """A bucket's index, how many ids it holds, its token leaves and the hash of its own leaf."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from corpus.audit.engine import database
 from corpus.dataset_key import key_id, read_key
 from corpus.errors import DatasetError
-from corpus.evidence.commits import Commit, commit_in
+from corpus.evidence.commits import Commit, commit_of
 from corpus.evidence.journal import entries
 from corpus.evidence.keys import public_key
 from corpus.verification import history, ledgers, readers, registers, stated, stored, trees
@@ -103,9 +103,9 @@ def _wanted(subject: Subject, number: int | None) -> list[int]:
 def _commits(delta: DeltaLog) -> dict[int, Commit]:
     """The commits that can be read; the others are findings of `commits`."""
     found = {}
-    for number in list(delta.actions):
+    for number, actions in delta.actions.items():
         try:
-            found[number] = commit_in(delta.table / "_delta_log" / f"{number:020d}.json")
+            found[number] = commit_of(delta.table / "_delta_log" / f"{number:020d}.json", actions)
         except DatasetError as broken:
             delta.unreadable[number] = str(broken)
     return found
