@@ -10,7 +10,6 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from cryptography.hazmat.primitives.serialization import load_pem_public_key as load_public
 from deltalake import DeltaTable
 from securesystemslib.exceptions import UnsupportedLibraryError
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, SSlibKey
@@ -18,6 +17,8 @@ from securesystemslib.signer import Signer as AnySigner
 
 from corpus.durable import read_secret, write_secret, write_whole
 from corpus.errors import DatasetError, EnvironmentFault
+from corpus_verify.errors import Refused
+from corpus_verify.keys import read_public as public_in
 
 SIGNER_PROPERTY = "corpus.signerId"
 """The table property of `snapshot` that says, since its creation, who signs for the dataset."""
@@ -111,14 +112,9 @@ def public_key(dataset: Path) -> bytes:
 def read_public(path: Path) -> bytes:
     """The 32 bytes of a public Ed25519 key in PEM. Raises DatasetError."""
     try:
-        key = load_public(path.read_bytes())
-    except OSError as cannot:
-        raise DatasetError(f"The public key {path} cannot be read: {cannot.strerror}.") from None
-    except ValueError:
-        key = None
-    if isinstance(key, Ed25519PublicKey):
-        return key.public_bytes_raw()
-    raise DatasetError(f"The file {path} does not hold a public Ed25519 key in PEM.")
+        return public_in(path)
+    except Refused as refused:
+        raise DatasetError(f"The public key cannot be used: {refused}.") from None
 
 
 def write_public(path: Path, public: bytes) -> None:
