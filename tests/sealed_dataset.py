@@ -11,7 +11,7 @@ from typing import Any
 
 from corpus.evidence.envelope import STATEMENT, sealed
 from corpus.evidence.journal import append, entries
-from corpus.evidence.keys import make_signer, read_signer
+from corpus.evidence.keys import SIGNER_PROPERTY, make_signer, read_signer
 from corpus.evidence.statement import texts
 from corpus.evidence.store import digest_of, read_document, statement_path, write_document
 from corpus.policy import Policy
@@ -21,6 +21,7 @@ def seal(folder: Path, key: Path, policy: Policy, **changes: Any) -> None:
     """Signs and records every statement of a dataset, under this policy and with these changes."""
     signer = read_signer(key) if key.exists() else make_signer(key)
     shutil.copy(key.with_suffix(".public.pem"), folder / "evidence/public.pem")
+    _sign_for(folder, signer.id)
     own = {"name": policy.name, "digest": policy.digest, "values": texts(policy.as_json())}
     recorded = {entry["version"] for entry in entries(folder)}
     for path in sorted((folder / "evidence/statements").glob("*.json")):
@@ -45,6 +46,16 @@ def stated(path: Path) -> dict[str, Any]:
     document = read_document(path)
     assert document is not None
     return dict(json.loads(base64.b64decode(document["payload"]))) if "payload" in document else document
+
+
+def _sign_for(folder: Path, signer_id: str) -> None:
+    """Has the table name who signs for it, as one does that a build made."""
+    for path in (folder / "snapshot/_delta_log").glob("*.json"):
+        actions = [json.loads(line) for line in path.read_text().splitlines()]
+        for action in actions:
+            if "metaData" in action:
+                action["metaData"]["configuration"][SIGNER_PROPERTY] = signer_id
+        path.write_text("".join(json.dumps(action) + "\n" for action in actions))
 
 
 def _record(folder: Path, statement: dict[str, Any]) -> dict[str, Any]:

@@ -346,7 +346,7 @@ def other_intent(made: Made, build_id: str, base: int) -> dict[str, Any]:
 def test_a_builder_that_finds_the_lease_held_stops_and_names_the_holder(spark: SparkSession, made: Made) -> None:
     documents = spark.read.format("delta").load(str(made.folder / "snapshot"))
     base = snapshot.newest_version(spark, made.folder)
-    with lease(made.folder, "somebody-else", 0), pytest.raises(Conflict, match="build somebody-else, process"):
+    with lease(made.folder, "somebody else", 0), pytest.raises(Conflict, match="somebody else, process"):
         commit_version(spark, made.request, documents, other_intent(made, "late", base), lambda: None)
     assert snapshot.newest_version(spark, made.folder) == base
 

@@ -26,7 +26,7 @@ from corpus.reader import read_version
 from corpus.reasons import Reason
 from corpus.recalls import preview, recall
 from corpus.receipts import receipt
-from corpus.uses import Asked, Handed, hand_out, signer_for, uses, uses_of_account
+from corpus.uses import Asked, Handed, hand_out, uses, uses_of_account
 from tests.sealed_dataset import seal, stated
 from tests.small_dataset import Out, Said, at, build, small_dataset
 
@@ -123,9 +123,9 @@ def test_a_version_without_statement_record_or_signature_is_not_sealed(world: Wo
     statement = stated(statement_path(world.folder, 3))
     statement["predicate"]["cutoff"] = "2027-01-01T00:00:00Z"
     from corpus.evidence.envelope import STATEMENT, sealed  # noqa: PLC0415
-    from corpus.evidence.keys import make_signer  # noqa: PLC0415
+    from corpus.evidence.keys import make_signer, signer_of  # noqa: PLC0415
 
-    own, stranger = signer_for(world.folder, world.key), make_signer(world.key.with_name("stranger.ed25519.pem"))
+    own, stranger = signer_of(world.folder, world.key), make_signer(world.key.with_name("stranger.ed25519.pem"))
     for signer, says in ((stranger, "is not uk-social's own"), (own, "not the one that the log records")):
         write_document(statement_path(world.folder, 3), sealed(statement, STATEMENT, signer))
         with pytest.raises(UseRefused, match=says):
@@ -181,7 +181,7 @@ def test_a_version_is_stale_once_people_have_spoken_and_its_time_is_over(tmp_pat
 
 
 def test_a_use_waits_for_a_builder_and_then_gives_up(world: World) -> None:
-    with lease(world.folder, "somebody", 0), pytest.raises(Conflict, match="build somebody"):
+    with lease(world.folder, "somebody", 0), pytest.raises(Conflict, match="somebody, process"):
         world.use(3, wait=0)
 
 

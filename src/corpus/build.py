@@ -128,7 +128,7 @@ def commit_version(
     """
     folder, build_id, base = request.folder, intent["build_id"], int(intent["base_version"])
     signer = signer_of(folder, request.signing_key)
-    with lease(folder, build_id, request.wait_seconds):
+    with lease(folder, f"build {build_id}", request.wait_seconds):
         newest = snapshot.newest_version(spark, folder)
         if newest != base:
             raise Conflict(

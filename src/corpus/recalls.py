@@ -12,10 +12,10 @@ from deltalake import DeltaTable, write_deltalake
 
 from corpus.errors import DatasetError
 from corpus.evidence.journal import RECALL_FORMAT, Entry, append, entries, moment, of_kind
+from corpus.evidence.keys import signer_of
 from corpus.evidence.lease import lease
 from corpus.evidence.store import digest_of
 from corpus.reasons import OBJECTION_REASONS, Reason, mask_of
-from corpus.uses import signer_for
 from corpus.versions import Row, Version, literal, opened, select, versions
 
 # ruff: noqa: S608 (whatever comes from outside stands in the SQL as a literal)
@@ -70,8 +70,8 @@ def recall(warehouse: Path, dataset: str, signing_key: Path | str, now: datetime
     folder = (warehouse / dataset).absolute()
     if not found:
         return Recall(newest.name, newest.predicate["now"], [])
-    signer = signer_for(folder, signing_key)
-    with lease(folder, "(a recall)", wait):
+    signer = signer_of(folder, signing_key)
+    with lease(folder, "corpus recall", wait):
         known = entries(folder)
         recalled = [_as_recalled(dataset, number, rows, known) for number, rows in sorted(found.items())]
         for each, (number, rows) in zip(recalled, sorted(found.items()), strict=True):

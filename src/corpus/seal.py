@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from corpus import snapshot
 from corpus.errors import DatasetError, EnvironmentFault
-from corpus.evidence.commits import Commit, commits
+from corpus.evidence.commits import HOUSEKEEPING, Commit, commits
 from corpus.evidence.envelope import INTENT, STATEMENT, opened, sealed
 from corpus.evidence.journal import append
 from corpus.evidence.keys import Signer, public_key, signer_of
@@ -35,9 +35,6 @@ from corpus.evidence.store import (
     write_document,
 )
 from corpus.schemas import SNAPSHOT, columns
-
-EXPECTED = ("CREATE TABLE", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES")
-"""What a dataset's owner does besides building: such commits touch no data, and have no statement by design."""
 
 OpenSpark = Callable[[], AbstractContextManager[SparkSession]]
 Statement = dict[str, Any]
@@ -87,7 +84,7 @@ def seal(dataset: Path, signing_key: Path | str, open_spark: OpenSpark, wait_sec
     """Completes, in order, what builds committed and did not come to seal; a version that is sealed stays as it is."""
     commits(dataset)  # says better than Delta which one is missing
     signer = signer_of(dataset, signing_key)
-    with lease(dataset, "seal", wait_seconds):
+    with lease(dataset, "corpus seal", wait_seconds):
         return complete(open_book(dataset, signer), open_spark)
 
 
@@ -170,14 +167,14 @@ def _completed(book: Book, commit: Commit, spark: Callable[[], SparkSession]) ->
 
 def _maintenance(commit: Commit) -> Outcome:
     """A commit that claims no build: expected where it is its owner's housekeeping and touches no data."""
-    if commit.operation in EXPECTED and not commit.has_data:
+    if commit.is_housekeeping:
         return Outcome(commit.version, "expected", f"{commit.operation}: no build, and has no statement by design")
     touched = ", and changes files" if commit.has_data else ""
     return Outcome(
         commit.version,
         "refused",
-        f"{commit.operation} by something that is no build{touched}; expected are builds and {', '.join(EXPECTED)}. "
-        "Do not train on it. The next build replaces its rows; find out who wrote it.",
+        f"{commit.operation} by something that is no build{touched}; expected are builds and "
+        f"{', '.join(HOUSEKEEPING)}. Do not train on it. The next build replaces its rows; find out who wrote it.",
     )
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from corpus.audit.pinned import policy_of
 from corpus.errors import ConfigError, DatasetError, UseRefused
@@ -85,9 +84,11 @@ def hand_out(  # noqa: PLR0913, PLR0917 (which version, to whom, signed by what,
     Raises UseRefused for a version that is not sealed, is recalled, expired or stale; of these, staleness does not
     take a version from a run that has it.
     """
+    from corpus.evidence.keys import signer_of
+
     version, folder = build_at(versions(warehouse, dataset), number), (warehouse / dataset).absolute()
-    signer = signer_for(folder, signing_key)
-    with lease(folder, f"(a use, by {asked.run})", wait):
+    signer = signer_of(folder, signing_key)
+    with lease(folder, f"corpus use, for {asked.run}", wait):
         known = entries(folder)
         said = _usable(folder, version, known, now)
         earlier = [entry for entry in of_kind(known, "use", number) if entry["run"] == asked.run]
@@ -100,17 +101,6 @@ def hand_out(  # noqa: PLR0913, PLR0917 (which version, to whom, signed by what,
             append(folder, entry, signer)
     purpose = str(said["policy"]["values"]["purpose"])
     return Handed(version.name, f"{folder}/snapshot", number, purpose, entry, was_there=bool(earlier))
-
-
-def signer_for(folder: Path, place: Path | str) -> Any:
-    """Who signs for a dataset. Raises DatasetError if the key in this place is another's."""
-    from corpus.evidence.keys import public_key, read_signer
-
-    public = public_key(folder)
-    signer = read_signer(place, public)
-    if signer.public != public:
-        raise DatasetError(f"The signing key {place} is not that of {folder.name}. Name the right one with --signer.")
-    return signer
 
 
 def _usable(folder: Path, version: Version, known: list[Entry], now: datetime) -> Row:

@@ -141,7 +141,7 @@ def witness(
 
     folder = _log(warehouse, dataset)
     by = Witness(_named(name or key.stem), read_witness_key(key), state or key.with_suffix(f".{dataset}.checkpoint"))
-    with lease(folder.parent.parent, "witness", WAIT_SECONDS):
+    with lease(folder.parent.parent, "corpus witness", WAIT_SECONDS):
         new, old = sign(folder, origin_of(dataset), _public(folder, dataset_key), by, int(time.time()))
     print(f"{by.name} saw the log of {dataset} at {new.size} entries, root {new.root.hex()}.")
     print(

@@ -11,6 +11,9 @@ from typing import Any
 
 from corpus.errors import DatasetError
 
+HOUSEKEEPING = ("CREATE TABLE", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES")
+"""What a dataset's owner does besides building: such commits touch no data, and have no statement by design."""
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -22,6 +25,11 @@ class Commit:
     build_id: str
     intent: str
     has_data: bool
+
+    @property
+    def is_housekeeping(self) -> bool:
+        """Whether it is no build's, and nothing to worry about."""
+        return not self.build_id and self.operation in HOUSEKEEPING and not self.has_data
 
 
 def commits(dataset: Path) -> list[Commit]:

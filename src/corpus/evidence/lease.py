@@ -16,8 +16,8 @@ POLL_SECONDS = 0.5
 
 
 @contextmanager
-def lease(dataset: Path, build_id: str, wait_seconds: float) -> Iterator[None]:
-    """Holds the dataset's lease; waits for another builder so long, then raises Conflict that names it.
+def lease(dataset: Path, holder: str, wait_seconds: float) -> Iterator[None]:
+    """Holds the dataset's lease; waits for another holder so long, then raises Conflict that names it.
 
     A lock of the operating system, which a killed process gives back at once: for one machine, or a shared file system
     with locks.
@@ -27,7 +27,7 @@ def lease(dataset: Path, build_id: str, wait_seconds: float) -> Iterator[None]:
     with path.open("a+", encoding="utf-8") as file:
         _acquire(file.fileno(), path, wait_seconds)
         try:
-            _say(file.fileno(), f"build {build_id}, process {os.getpid()} on {socket.gethostname()}\n")
+            _say(file.fileno(), f"{holder}, process {os.getpid()} on {socket.gethostname()}\n")
             yield
         finally:
             _say(file.fileno(), "")
@@ -41,10 +41,10 @@ def _acquire(file: int, path: Path, wait_seconds: float) -> None:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= give_up:
-                holder = path.read_text(encoding="utf-8").strip() or "somebody"
+                holder = path.read_text(encoding="utf-8").strip() or "Somebody"
                 raise Conflict(
                     f"{holder} holds the lease of {path.parent.parent.name}. Waited {wait_seconds:g} s; run "
-                    " this build again when the other has ended."
+                    "this again when the other has ended."
                 ) from None
             time.sleep(POLL_SECONDS)
 

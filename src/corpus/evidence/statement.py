@@ -43,8 +43,8 @@ def texts(values: Any) -> Any:
 
 def code_identity() -> dict[str, str]:
     """The version of the code and a SHA-256 over its source files, also where they are imported from a zip."""
-    hashed = sha256()
-    for name, source in sorted(_sources(files("corpus"), "")):
+    hashed, ours = sha256(), _sources(files("corpus"), "")
+    for name, source in sorted(ours + _sources(files("corpus_verify"), "corpus_verify/")):
         hashed.update(f"{name}:{sha256(source).hexdigest()}\n".encode())
     return {"version": __version__, "digest": hashed.hexdigest()}
 

@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 
 from corpus.audit.pinned import policy_of
-from corpus.evidence.commits import Commit
 from corpus.evidence.keys import SIGNER_PROPERTY, id_of
 from corpus.evidence.keys import public_key as key_beside
 from corpus.verification.delta_log import each, live_files, metadata, place
@@ -17,8 +16,6 @@ from corpus.verification.findings import Failed, Unchecked, some
 from corpus.verification.stored import COLUMNS
 from corpus.verification.subject import Subject, days_kept, is_past, said_of
 
-EXPECTED = ("CREATE TABLE", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES")
-"""What a dataset's owner does besides building; such commits touch no file."""
 FIXED = {"delta.enableInCommitTimestamps": "true", "delta.enableExpiredLogCleanup": "false"}
 TYPES = ("string", "string", "string", "string", "string", "date", "integer", "long", "integer")
 
@@ -42,7 +39,11 @@ def commits(subject: Subject) -> str:
 def history(subject: Subject) -> str:
     """Whether builds, statements and records are of the same versions, and nobody else touched the rows."""
     builds = {n: commit for n, commit in subject.commits.items() if commit.build_id}
-    others = [f"{n} ({commit.operation})" for n, commit in subject.commits.items() if not _is_expected(commit)]
+    others = [
+        f"{n} ({commit.operation})"
+        for n, commit in subject.commits.items()
+        if not (commit.build_id or commit.is_housekeeping)
+    ]
     stated, records = set(subject.stated()), set(subject.records()) if subject.entries is not None else None
     claims = [
         ("commits by something that is no build", others),
@@ -114,10 +115,6 @@ def opens(subject: Subject, version: int) -> str:
     if gone:
         raise Failed(f"it does not open: {some(gone)} missing", f"it opens until {until:%Y-%m-%d}")
     return f"sure to open until {until:%Y-%m-%d}" + (", and longer as the newest" * (version == subject.delta.newest))
-
-
-def _is_expected(commit: Commit) -> bool:
-    return bool(commit.build_id) or (commit.operation in EXPECTED and not commit.has_data)
 
 
 def _require_plain(version: int, found: dict[str, Any]) -> None:
