@@ -3,6 +3,7 @@
 A child process builds one version after another; the parent kills it (Python alone, or its Java too) in a build:
 anywhere, from the intent on, or from the commit on. The next child begins the same build again. Then every
 version must be there once, hold the rows of the undisturbed first version, and stand in the log in order.
+The world is tiny, and its policy without duplicates: what is killed is the protocol, whatever was judged.
 """
 
 from __future__ import annotations
@@ -16,14 +17,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from deltalake import DeltaTable
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 from corpus import build as building
 from corpus.errors import CorpusError
@@ -32,11 +38,34 @@ from corpus.evidence.envelope import STATEMENT, opened
 from corpus.evidence.keys import public_key
 from corpus.evidence.record import digest_of_record, records
 from corpus.evidence.store import digest_of, read_document, statement_path
+from corpus.policy import Policy, read_policy
 from corpus.request import BuildRequest
+from corpus.schemas import INPUTS, REQUIRED_INPUTS
 from corpus.seal import seal
 from corpus.session import open_session
 from tests.conftest import ROOT, SETTINGS_FOR_TESTS
-from tests.small_inputs import request_of, source_of, write_inputs
+from tests.small_inputs import source_of
+
+NOW, OLD = datetime(2026, 11, 20, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
+PERSON = {"platform": "stackexchange", "account_type": "person", "status": "active", "country": "GB"}
+POST = {"platform": "stackexchange", "surface": "post", "coauthor_ids": [], "mentions": [], "tags": [], "flags": []}
+SEEN = {"visibility": "public", "created_at": OLD, "recorded_at": OLD}
+OBJECTION = {"kind": "object", "subject_type": "account", "status": "upheld", "channel": "form"}
+WORLD: dict[str, list[dict[str, Any]]] = {
+    "posts": [
+        POST | SEEN | {"post_id": f"p{n}", "account_id": f"a{n % 6}", "text": f"tram number {n}", "public_since": OLD}
+        for n in range(24)
+    ],
+    "profiles": [
+        PERSON | SEEN | {"account_id": f"a{n}", "person_id": f"h{n}", "visibility_since": OLD, "country_since": OLD}
+        for n in range(6)
+    ],
+    "objections": [
+        OBJECTION
+        | {"objection_id": "o1", "subject_id": "a1"}
+        | dict.fromkeys(("effective_at", "received_at", "recorded_at"), OLD)
+    ],
+}
 
 
 @dataclass
@@ -53,8 +82,6 @@ def child(folder: Path, first: int, seals: bool) -> None:
     """Builds one version after another until somebody kills it; says on stdout where it is."""
     own = {"spark.driver.memory": "1g", "spark.sql.warehouse.dir": str(folder / "spark"), "spark.master": "local[1]"}
     spark = open_session("faults", ROOT / "conf/spark/local.conf", SETTINGS_FOR_TESTS | own)
-    if not (folder / "inputs").is_dir():
-        write_inputs(spark, folder / "inputs")
     commit_version = building.commit_version
 
     def seen(*arguments: Any) -> Any:
@@ -81,11 +108,31 @@ def tell(what: str) -> None:
 
 def numbered(folder: Path, number: int) -> BuildRequest:
     """The request of a build; each has another cutoff, and the same posts before it."""
-    source = source_of(
-        folder / "inputs", [path.name for path in sorted((folder / "inputs").iterdir()) if path.is_dir()]
+    return BuildRequest(
+        dataset="uk-social",
+        warehouse=folder / "warehouse",
+        source=source_of(folder / "inputs", [*REQUIRED_INPUTS]),
+        policy=policy(),
+        cutoff=NOW - timedelta(seconds=number),
+        now=NOW,
+        key_file=folder / "keys/uk-social.key",
+        wait_seconds=60,
     )
-    request = request_of(source, folder / "warehouse", folder / "keys/uk-social.key", wait_seconds=60)
-    return replace(request, cutoff=request.cutoff - timedelta(seconds=number))
+
+
+def policy() -> Policy:
+    """That of forums, which needs three tables, without the search for duplicates."""
+    whole = read_policy(ROOT / "conf/policies/forum.toml")
+    no_search = {"exact": False, "near": False}
+    parts = {name: getattr(whole, name).model_copy(update=no_search) for name in ("dedup", "objector_copies")}
+    return whole.model_copy(update=parts)
+
+
+def write_world(inputs: Path) -> None:
+    """The tiny world's tables."""
+    for table, found in WORLD.items():
+        schema = to_arrow_schema(StructType.fromDDL(INPUTS[table]), timezone="UTC")
+        write_deltalake(inputs / table, pa.Table.from_pylist(found, schema))
 
 
 class Builder:
@@ -167,6 +214,8 @@ def rows(dataset: Path, version: int) -> list[dict[str, Any]]:
 def run(folder: Path, kills: int, seed: int) -> Found:
     """Kills so many builders, and looks at the dataset after each rerun."""
     chance, found, dataset = random.Random(seed), Found(), folder / "warehouse/uk-social"
+    folder.mkdir()
+    write_world(folder / "inputs")
     builder = Builder(folder, 0, seals=False)
     builder.until("built 0")
     reference, stated = rows(dataset, 1), dict[Path, bytes]()
@@ -190,7 +239,9 @@ def run(folder: Path, kills: int, seed: int) -> Found:
         found.repaired += not wrong
         stated = {path: path.read_bytes() for path in (dataset / "evidence/statements").glob("*.json")}
         number += 1
-        print(f"{kill + 1} kills: {dict(found.moments)}; wrong {found.wrong}, lost {found.lost}", flush=True)
+        print(
+            f"lane {seed}: {kill + 1} kills: {dict(found.moments)}; wrong {found.wrong}, lost {found.lost}", flush=True
+        )
     builder.kill(with_java=True)
     return found
 
@@ -206,6 +257,12 @@ def reach(builder: Builder, dataset: Path, since: str) -> None:
         time.sleep(0.001)
 
 
+def together(some: Found, others: Found) -> Found:
+    """What two lanes found."""
+    both = (some.wrong + others.wrong, some.lost + others.lost, some.repaired + others.repaired)
+    return Found(some.moments + others.moments, *both)
+
+
 def duration(builder: Builder, dataset: Path, since: str) -> float:
     """How long an undisturbed build takes from there to its end."""
     builder.go_on()
@@ -219,6 +276,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lanes", type=int, default=2, help="datasets that are built, and builders killed, abreast")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--seals", action="store_true", help=argparse.SUPPRESS)
@@ -229,11 +287,12 @@ def main() -> int:
         except CorpusError as mistake:
             print(f"faults: {mistake}", file=sys.stderr)
             return mistake.exit_code
-    with TemporaryDirectory(prefix="corpus-faults-") as folder:
-        found = run(Path(folder), given.kills, given.seed)
-    print(
-        f"{given.kills} kills (seed {given.seed}): {', '.join(f'{n} {moment}' for moment, n in found.moments.items())}"
-    )
+    shares = [given.kills // given.lanes + (lane < given.kills % given.lanes) for lane in range(given.lanes)]
+    with TemporaryDirectory(prefix="corpus-faults-") as folder, ThreadPoolExecutor(given.lanes) as side_by_side:
+        lanes = [Path(folder) / str(lane) for lane in range(given.lanes)]
+        seeds = range(given.seed, given.seed + given.lanes)
+        found = reduce(together, side_by_side.map(run, lanes, shares, seeds))
+    print(f"{given.kills} kills (seeds from {given.seed}): {', '.join(f'{n} {m}' for m, n in found.moments.items())}")
     print(f"wrong versions {len(found.wrong)}, lost {len(found.lost)}, repaired by a rerun {found.repaired}")
     return 1 if found.wrong or found.lost or found.repaired < given.kills else 0
 

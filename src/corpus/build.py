@@ -21,6 +21,7 @@ from corpus.archive import write_archive
 from corpus.clearance import cleared, outcomes, require_fresh
 from corpus.dataset_key import key_id, make_key, read_key, read_own_key, snapshot_key
 from corpus.errors import Conflict, DatasetError
+from corpus.evidence.commits import commits
 from corpus.evidence.keys import (
     SIGNER_PROPERTY,
     Signer,
@@ -145,7 +146,7 @@ def commit_version(
         made = snapshot.committed(spark, folder, said, base + 1, int(intent["snapshot"]["rows"]))
         statement = as_statement(intent, made.version, made.released_at)
         seal_version(book, statement)
-        tables.sweep(spark, folder)
+        tables.sweep(spark, folder, {commit.build_id for commit in commits(folder)})
     return made.version, statement
 
 

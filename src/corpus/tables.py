@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from pathlib import Path
 
+import deltalake
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -107,20 +108,15 @@ def ids_judged(spark: SparkSession, dataset: Path) -> DataFrame:
     return reduce(DataFrame.unionAll, ids)
 
 
-def sweep(spark: SparkSession, dataset: Path) -> None:
-    """Deletes side rows of builds that made no version.
+def sweep(spark: SparkSession, dataset: Path, builds: set[str]) -> None:
+    """Deletes side rows of other builds than these, which made versions; reads no rows to find them.
 
     Only for who holds the lease and has just committed: any other builder has lost its base version by then.
     """
-    history = DeltaTable.forPath(spark, str(dataset / "snapshot")).history()
-    builds = history.select(F.get_json_object("userMetadata", "$.build_id").alias("build_id")).where(
-        "build_id IS NOT NULL"
-    )
     for name in SIDE_TABLES:
-        table = DeltaTable.forPath(spark, str(dataset / name))
-        left = table.toDF().select("build_id").distinct().join(builds, on="build_id", how="left_anti").collect()
-        for row in left:
-            table.delete(F.col("build_id") == row["build_id"])
+        written = {str(found["build_id"]) for found in deltalake.DeltaTable(dataset / name).partitions()}
+        for left in sorted(written - builds):
+            DeltaTable.forPath(spark, str(dataset / name)).delete(F.col("build_id") == left)
 
 
 def _create(spark: SparkSession, path: Path, shape: str, properties: dict[str, str]) -> None:
