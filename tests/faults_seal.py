@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -82,6 +82,8 @@ def child(folder: Path, first: int, seals: bool) -> None:
     """Builds one version after another until somebody kills it; says on stdout where it is."""
     own = {"spark.driver.memory": "1g", "spark.sql.warehouse.dir": str(folder / "spark"), "spark.master": "local[1]"}
     spark = open_session("faults", ROOT / "conf/spark/local.conf", SETTINGS_FOR_TESTS | own)
+    if not (folder / "inputs").is_dir():
+        write_world(folder / "inputs")
     commit_version = building.commit_version
 
     def seen(*arguments: Any) -> Any:
@@ -131,7 +133,7 @@ def policy() -> Policy:
 def write_world(inputs: Path) -> None:
     """The tiny world's tables."""
     for table, found in WORLD.items():
-        schema = to_arrow_schema(StructType.fromDDL(INPUTS[table]), timezone="UTC")
+        schema = to_arrow_schema(cast("StructType", StructType.fromDDL(INPUTS[table])), timezone="UTC")
         write_deltalake(inputs / table, pa.Table.from_pylist(found, schema))
 
 
@@ -215,7 +217,6 @@ def run(folder: Path, kills: int, seed: int) -> Found:
     """Kills so many builders, and looks at the dataset after each rerun."""
     chance, found, dataset = random.Random(seed), Found(), folder / "warehouse/uk-social"
     folder.mkdir()
-    write_world(folder / "inputs")
     builder = Builder(folder, 0, seals=False)
     builder.until("built 0")
     reference, stated = rows(dataset, 1), dict[Path, bytes]()
