@@ -129,6 +129,7 @@ PROTOCOL: list[tuple[Any, str]] = [
     (building, "write_intent"),
     (snapshot, "commit"),
     (snapshot, "committed"),
+    (building, "require_content"),
     (sealing, "write_document"),
     (sealing, "append"),
     (tables, "sweep"),
@@ -190,6 +191,13 @@ def test_the_commit_of_a_try_that_was_begun_again_is_sealed_by_its_own_intent(
     snapshot.commit(documents, world.folder, snapshot.Said("b1", digest_of(first)))
     assert kinds(world.seal()) == ["expected", "sealed"]
     assert (newest_statement(world.folder) or {})["predicate"]["now"] == first["now"]
+
+
+def test_a_commit_of_other_rows_than_were_judged_stays_unsealed(world: World) -> None:
+    intent = world.intent("b1", "rain")
+    with pytest.raises(DatasetError, match="uk-social@1 was committed by this build, but it holds 2 rows with the dig"):
+        commit_version(world.spark, world.request, world.documents("snow"), intent, lambda: None)
+    assert unsealed(world.folder) == [1]
 
 
 def test_what_was_released_twice_says_the_same(world: World) -> None:

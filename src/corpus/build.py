@@ -50,6 +50,7 @@ from corpus.seal import (
     complete,
     open_book,
     require_clock,
+    require_content,
     seal,
     seal_version,
     statement_if_sealed,
@@ -143,8 +144,9 @@ def commit_version(
         write_intent(folder, intent, signer)
         said = snapshot.Said(build_id, digest_of(intent))
         snapshot.commit(documents, folder, said)
-        made = snapshot.committed(spark, folder, said, base + 1, int(intent["snapshot"]["rows"]))
+        made = snapshot.committed(spark, folder, said, base + 1)
         statement = as_statement(intent, made.version, made.released_at)
+        _require_content(spark, request, statement)
         seal_version(book, statement)
         tables.sweep(spark, folder, {commit.build_id for commit in commits(folder)})
     return made.version, statement
@@ -246,6 +248,15 @@ def _sealed(spark: SparkSession, request: BuildRequest, version: int) -> dict[st
             raise DatasetError(f"{name} was committed by this build, but {refused.said}")
         statement = statement_if_sealed(folder, version)
     return statement or {}
+
+
+def _require_content(spark: SparkSession, request: BuildRequest, statement: dict[str, Any]) -> None:
+    """Raises DatasetError, and leaves the commit unsealed, where it does not hold what was judged."""
+    try:
+        require_content(spark, request.folder, statement)
+    except DatasetError as wrong:
+        name = f"{request.dataset}@{statement['predicate']['version']}"
+        raise DatasetError(f"{name} was committed by this build, but {wrong}") from None
 
 
 def _first_signer(request: BuildRequest) -> Signer:

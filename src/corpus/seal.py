@@ -150,6 +150,28 @@ def require_clock(book: Book, now: datetime, skew_minutes: float) -> None:
         )
 
 
+def require_content(spark: SparkSession, dataset: Path, statement: Statement) -> None:
+    """Raises DatasetError unless the committed rows, and the leaves of both trees, are those that the intent names."""
+    said = statement["predicate"]
+    expected = (int(said["snapshot"]["rows"]), said["snapshot"]["digest"])
+    try:
+        documents = snapshot.documents_at(spark, dataset, int(said["version"]))
+        names = [column.name for column in columns(SNAPSHOT)]
+        if documents.columns != names:
+            raise DatasetError(f"it has the columns {', '.join(documents.columns)}; expected {', '.join(names)}.")
+        found = (documents.count(), snapshot.row_digest(documents))
+    except DatasetError:
+        raise
+    except Exception as unreadable:  # what Spark raises for a lost or damaged file has many names
+        raise DatasetError(f"its rows cannot be read: {str(unreadable).splitlines()[0]}") from None
+    if found != expected:
+        raise DatasetError(
+            f"it holds {found[0]} rows with the digest {found[1][:16]}…; its intent says {expected[0]} with "
+            f"{expected[1][:16]}…: somebody changed it after the build, or forged the commit."
+        )
+    require_trees(dataset, said["build_id"], said["trees"])
+
+
 def _completed(book: Book, commit: Commit, spark: Callable[[], SparkSession]) -> Outcome:
     if not commit.build_id:
         return _maintenance(commit)
@@ -158,7 +180,7 @@ def _completed(book: Book, commit: Commit, spark: Callable[[], SparkSession]) ->
         if _is_sealed(book.dataset, statement, book.signer.public, book.records):
             return Outcome(commit.version, "finished", "was sealed already")
         _require_order(book, statement)
-        _require_content(spark(), book.dataset, statement)
+        require_content(spark(), book.dataset, statement)
     except DatasetError as why:
         return Outcome(commit.version, "refused", str(why))
     seal_version(book, statement)
@@ -238,28 +260,6 @@ def _require_order(book: Book, statement: Statement) -> None:
             f"it was released at {said['released_at']} by its commit, before {_name(last)} ({last['released_at']}); "
             "the clock of the machine went backwards, or the commit was changed. Set the clock, and build again."
         )
-
-
-def _require_content(spark: SparkSession, dataset: Path, statement: Statement) -> None:
-    """Raises DatasetError unless the committed rows, and the leaves of both trees, are those that the intent names."""
-    said = statement["predicate"]
-    expected = (int(said["snapshot"]["rows"]), said["snapshot"]["digest"])
-    try:
-        documents = snapshot.documents_at(spark, dataset, int(said["version"]))
-        names = [column.name for column in columns(SNAPSHOT)]
-        if documents.columns != names:
-            raise DatasetError(f"it has the columns {', '.join(documents.columns)}; expected {', '.join(names)}.")
-        found = (documents.count(), snapshot.row_digest(documents))
-    except DatasetError:
-        raise
-    except Exception as unreadable:  # what Spark raises for a lost or damaged file has many names
-        raise DatasetError(f"its rows cannot be read: {str(unreadable).splitlines()[0]}") from None
-    if found != expected:
-        raise DatasetError(
-            f"it holds {found[0]} rows with the digest {found[1][:16]}…; its intent says {expected[0]} with "
-            f"{expected[1][:16]}…: somebody changed it after the build, or forged the commit."
-        )
-    require_trees(dataset, said["build_id"], said["trees"])
 
 
 def _name(record: Record) -> str:
