@@ -1,4 +1,4 @@
-"""Measures which part of a build is evidence: row digest, trees and leaves, intent, the committed rows read again, seal.
+"""Measures which part of a build is evidence: digest, trees, leaves, intent, the committed rows read again, the seal.
 
 The world and what is built of it stand in .build/bench-evidence; the world is kept for the next run.
 
