@@ -19,7 +19,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo receipts proving reader recalls",
+    "demo receipts proving reader recalls subject",
     "render reproduction uses staleness verification",
     "audit exports",
     "query build synth vectors policy_impact",
@@ -50,6 +50,7 @@ READERS = [
     "query",
     "versions",
     "receipts",
+    "subject",
     "proving",
     "exports.forms",
     "recalls",
