@@ -19,7 +19,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo receipts proving reader recalls subject",
+    "demo receipts proving reader recalls subject doctor",
     "render reproduction uses staleness verification",
     "audit exports funnel_shown",
     "query build synth vectors policy_impact",
