@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, UNSAID, Json, Purpose, Restricted, Warehouse, app, enter
+from corpus.cli.options import HERE, UNSAID, Dataset, Json, Purpose, Restricted, Warehouse, app, enter
 from corpus.errors import ConfigError
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def lookups(
-    dataset: str,
+    dataset: Dataset,
     post: Annotated[str | None, typer.Option(metavar="ID", help="About this post.")] = None,
     account: Annotated[str | None, typer.Option(metavar="ID", help="About this account.")] = None,
     objection: Annotated[str | None, typer.Option(metavar="ID", help="About this objection.")] = None,
@@ -55,7 +55,7 @@ def tell_lookups(found: Register) -> None:
 
 @app.command()
 def subject(
-    dataset: str,
+    dataset: Dataset,
     account: Annotated[str, typer.Argument(help="The account, by its id in the inputs.")],
     warehouse: Warehouse = HERE,
     restricted: Restricted = False,
@@ -68,10 +68,12 @@ def subject(
     Example: corpus subject uk-social a-1234 --restricted --purpose "access request 7"
     """
     from corpus import render
+    from corpus.progress import shown_on_a_terminal, step
     from corpus.subject import subject as of
 
     enter(warehouse, dataset, (restricted, purpose), "subject", ("account", account))
-    found = of(warehouse, dataset, account)
+    with shown_on_a_terminal(), step("looking through all versions"):
+        found = of(warehouse, dataset, account)
     render.as_json(found) if json else tell_subject(found, dataset, most)
 
 

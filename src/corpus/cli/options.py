@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpus.cli import completing
 from corpus.errors import ConfigError, CorpusError
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
@@ -26,11 +27,15 @@ app = typer.Typer(
     help="Builds training datasets from people's posts, and answers what is in them and why.",
     epilog=f"\b\nExit codes:\n{_EPILOG}",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", autocompletion=completing.datasets)]
+Numbered = Annotated[str, typer.Argument(metavar="DATASET@N", autocompletion=completing.versions)]
+OrNewest = Annotated[str, typer.Argument(metavar="DATASET[@N]", autocompletion=completing.versions)]
+"""A version; without @N the newest, or all, as the command says."""
 
 Warehouse = Annotated[Path, typer.Option(envvar="CORPUS_WAREHOUSE", help="The folder that holds the datasets.")]
 Key = Annotated[

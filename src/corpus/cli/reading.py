@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, UNSAID, Json, Purpose, Restricted, Warehouse, app, enter
+from corpus.cli import completing
+from corpus.cli.options import HERE, UNSAID, Dataset, Json, OrNewest, Purpose, Restricted, Warehouse, app, enter
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
-def show(
-    version: Annotated[str, typer.Argument(metavar="DATASET[@N]")], warehouse: Warehouse = HERE, json: Json = False
-) -> None:
+def show(version: OrNewest, warehouse: Warehouse = HERE, json: Json = False) -> None:
     """What a version is: its inputs, policy and clocks, and why posts were left out.
 
     Example: corpus show uk-social@3
@@ -32,7 +31,7 @@ def show(
 
 @app.command()
 def diff(
-    span: Annotated[str, typer.Argument(metavar="DATASET@A..B")],
+    span: Annotated[str, typer.Argument(metavar="DATASET@A..B", autocompletion=completing.spans)],
     warehouse: Warehouse = HERE,
     samples: Annotated[int, typer.Option(min=1, max=1000, help="How many documents to name for each cause.")] = 3,
     text: Annotated[bool, typer.Option("--text", help="Show the text of these documents too.")] = False,
@@ -51,7 +50,7 @@ def diff(
 
 @app.command()
 def why(
-    version: Annotated[str, typer.Argument(metavar="DATASET[@N]")],
+    version: OrNewest,
     post_id: Annotated[str, typer.Argument(help="The post, by its post_id or its doc_id.")],
     warehouse: Warehouse = HERE,
     restricted: Restricted = False,
@@ -73,7 +72,7 @@ def why(
 
 @app.command()
 def objections(
-    version: Annotated[str, typer.Argument(metavar="DATASET[@N]")],
+    version: OrNewest,
     warehouse: Warehouse = HERE,
     most: Annotated[int, typer.Option(min=1, help="How many late or unresolved ones to name.")] = 20,
     json: Json = False,
@@ -91,7 +90,7 @@ def objections(
 
 @app.command()
 def receipt(
-    dataset: str,
+    dataset: Dataset,
     objection_id: str,
     warehouse: Warehouse = HERE,
     restricted: Restricted = False,
@@ -111,7 +110,7 @@ def receipt(
 
 @app.command()
 def funnel(
-    version: Annotated[str, typer.Argument(metavar="DATASET[@N]")],
+    version: OrNewest,
     warehouse: Warehouse = HERE,
     restricted: Annotated[bool, typer.Option("--restricted", help="Show every number, small ones too.")] = False,
     json: Json = False,

@@ -10,8 +10,10 @@ import typer
 from corpus.cli.options import (
     HERE,
     UNSAID,
+    Dataset,
     Json,
     Key,
+    Numbered,
     Purpose,
     Restricted,
     SigningKey,
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from corpus.recalls import Recall
     from corpus.reproduction import Reproduction
     from corpus.uses import Use
-
-Numbered = Annotated[str, typer.Argument(metavar="DATASET@N")]
 
 
 @app.command()
@@ -162,7 +162,7 @@ def use(
 
 @app.command()
 def uses(
-    dataset: str,
+    dataset: Dataset,
     version: Annotated[int | None, typer.Option(help="Of this version.")] = None,
     run: Annotated[str | None, typer.Option(help="By this run.")] = None,
     account: Annotated[str | None, typer.Option(help="Of anything of this account; for the privacy team.")] = None,
@@ -211,7 +211,7 @@ def _state(use: Use) -> str:
 
 @app.command()
 def recall(
-    dataset: str,
+    dataset: Dataset,
     warehouse: Warehouse = HERE,
     key: Key = None,
     signer: SigningKey = None,
@@ -227,13 +227,15 @@ def recall(
 
     from corpus import recalls, render
     from corpus.evidence.keys import signing_key
+    from corpus.progress import shown_on_a_terminal
     from corpus.versions import parse_name
 
     place = signing_key(key or default_key(parse_name(dataset)), signer)
-    if dry_run:
-        found = recalls.preview(warehouse, dataset)
-    else:
-        found = recalls.recall(warehouse, dataset, place, datetime.now(UTC), wait)
+    with shown_on_a_terminal():
+        if dry_run:
+            found = recalls.preview(warehouse, dataset)
+        else:
+            found = recalls.recall(warehouse, dataset, place, datetime.now(UTC), wait)
     render.as_json(found) if json else tell_recall(found, dry_run)
 
 
