@@ -108,12 +108,12 @@ def versions(warehouse: Path, dataset: str) -> list[Version]:
     """Every version of a dataset, oldest first. Raises DatasetError where there is no such dataset."""
     folder = dataset_folder(warehouse, dataset)
     with _readable(dataset):
-        commits = _commits(folder / "snapshot")
+        commits = numbered_commits(folder / "snapshot")
     return sorted((_version(folder, commit) for commit in commits), key=lambda version: version.number)
 
 
-def _commits(table: Path) -> list[Row]:
-    """The commits of a table with their numbers.
+def numbered_commits(table: Path) -> list[Row]:
+    """The commits of a table with their numbers, the newest first.
 
     deltalake counts them down from the version that it opened: of one that came since, they would be one too high.
     """
