@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-proofs faults check croissant bench bench-duplicates bench-evidence dist lock clean
+.PHONY: help setup demo test fuzz fuzz-proofs faults check commands croissant bench bench-duplicates bench-evidence dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -32,6 +32,9 @@ check: $(INSTALLED)  ## what needs no Spark: style, types, the direction of impo
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pytest tests/test_architecture.py
+
+commands: $(INSTALLED)  ## docs/commands.md again, from the command line itself
+	@$(BIN)/python tools/commands.py
 
 croissant: $(READY)  ## a Croissant description against mlcroissant, which gets an environment of its own
 	@[ -x .venv-croissant/bin/python ] || $(BIN)/uv venv --quiet .venv-croissant

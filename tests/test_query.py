@@ -17,7 +17,7 @@ from corpus.errors import ConfigError, CorpusError, DatasetError
 from corpus.query import diff, show, why
 from corpus.render import differences
 from corpus.versions import literal, opened, parse_reference, parse_span, select, versions
-from tests.small_dataset import HOSTILE_ID, HOSTILE_TEXT, doc_id, small_dataset
+from tests.small_dataset import HOSTILE_ID, HOSTILE_TEXT, build, doc_id, empty, small_dataset
 from tests.statements import restate
 
 
@@ -149,6 +149,12 @@ def test_without_a_number_the_newest_version_answers_and_the_history_follows(war
         ("uk-social@3", "in"),
         ("uk-social@1", "unknown"),
     ]
+
+
+def test_a_post_that_the_only_version_does_not_know_is_unknown(tmp_path: Path) -> None:
+    empty(tmp_path / "d")
+    build(tmp_path / "d", {"p1": "tea"}, {})
+    assert [verdict.place for verdict in why(tmp_path, "d", 1, "p2")] == ["unknown"]
 
 
 def test_with_a_number_only_that_build_is_read(own_warehouse: Path) -> None:

@@ -34,6 +34,16 @@ def shown_progress() -> Iterator[None]:
 
 
 @contextmanager
+def shown_on_a_terminal() -> Iterator[None]:
+    """Within this, steps are drawn on stderr if it is a terminal: for commands that are mostly quick."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with shown_progress():
+        yield
+
+
+@contextmanager
 def step(title: str) -> Iterator[None]:
     """A part of the work worth naming: on a terminal it moves while it lasts; one line stays when it ends.
 

@@ -147,10 +147,10 @@ def why(warehouse: Path, dataset: str, number: int | None, post_id: str) -> list
     """
     known, folder = versions(warehouse, dataset), warehouse / dataset
     asked = newest(known) if number is None else build_at(known, number)
-    verdicts = _verdicts(folder, [asked], post_id)
-    if number is None or verdicts[0].place == "unknown":
-        others = [version for version in reversed(known) if version.build_id and version != asked]
-        verdicts = _verdicts(folder, [asked, *others], post_id)
+    others = [version for version in reversed(known) if version.build_id and version != asked]
+    verdicts = _verdicts(folder, [asked, *others] if number is None else [asked], post_id)
+    if number is not None and verdicts[0].place == "unknown":
+        verdicts = _verdicts(folder, [asked, *others], post_id)  # another version may know whose document it was
     first = _with_grounds(folder, asked, _with_document(folder, asked, verdicts[0]))
     return [_with_texts(folder, asked, first), *verdicts[1:]]
 
@@ -159,12 +159,13 @@ def _verdicts(folder: Path, judged_by: list[Version], post_id: str) -> list[Verd
     """What these versions say of a post; the rows of other builds are not read."""
     tables, wanted = opened(folder, m="members", x="exclusions"), literal(post_id)
     builds = ", ".join(literal(version.build_id) for version in judged_by)
-    named = f"(post_id = {wanted} OR doc_id = {wanted})"
-    inside = f"SELECT * FROM m WHERE build_id IN ({builds}) AND role = 'author' AND {named}"
-    posts = f"SELECT post_id FROM ({inside}) UNION SELECT {wanted}"
+    # One equality after the other lets the files be read by it; an OR of both, or a subquery, takes five times as long.
+    authors = f"SELECT * FROM m WHERE build_id IN ({builds}) AND role = 'author'"
+    named = f"{authors} AND post_id = {wanted} UNION {authors} AND doc_id = {wanted}"
+    members = {row["build_id"]: row for row in select(tables, folder.name, named)}
+    posts = ", ".join({wanted, *(literal(row["post_id"]) for row in members.values())})
     outside = f"SELECT * FROM x WHERE build_id IN ({builds}) AND post_id IN ({posts})"
-    found = (select(tables, folder.name, sql) for sql in (inside, outside))
-    members, ledger = ({row["build_id"]: row for row in rows} for rows in found)
+    ledger = {row["build_id"]: row for row in select(tables, folder.name, outside)}
     return [_verdict(version, post_id, members, ledger) for version in judged_by]
 
 

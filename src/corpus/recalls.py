@@ -15,6 +15,7 @@ from corpus.evidence.journal import RECALL_FORMAT, Entry, append, entries, momen
 from corpus.evidence.keys import signer_of
 from corpus.evidence.lease import lease
 from corpus.evidence.store import digest_of
+from corpus.progress import step
 from corpus.reasons import OBJECTION_REASONS, Reason, mask_of
 from corpus.versions import Row, Version, literal, opened, select, versions
 
@@ -60,7 +61,10 @@ def affected(warehouse: Path, dataset: str) -> tuple[Version, dict[int, list[Row
     if not sealed:
         raise DatasetError(f"{dataset} has no sealed version: there is nothing to recall.")
     *earlier, newest = sealed
-    found = {version.number: _affected(warehouse / dataset, version, newest) for version in earlier}
+    found = {}
+    for version in earlier:
+        with step(f"looking in {version.name} for what {newest.name} leaves out"):
+            found[version.number] = _affected(warehouse / dataset, version, newest)
     return newest, {number: rows for number, rows in found.items() if rows}
 
 

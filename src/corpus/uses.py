@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from corpus.audit.pinned import policy_of
 from corpus.errors import ConfigError, DatasetError, UseRefused
 from corpus.evidence.journal import (
     USE_FORMAT,
@@ -23,6 +23,9 @@ from corpus.staleness import hours_since_knowledge, unknown_to
 from corpus.versions import Row, Version, build_at, literal, opened, select, versions
 
 # ruff: noqa: S608, PLC0415 (literals in the SQL; what signs is loaded by who signs)
+
+if TYPE_CHECKING:
+    from corpus.policy import Use as RulesOfUse
 
 MOST_CHARACTERS = 200
 
@@ -118,15 +121,21 @@ def _usable(folder: Path, version: Version, known: list[Entry], now: datetime) -
             f"{version.name} was recalled at {at}: it holds posts of people who objected since ({objections} "
             f"objections). Use a later version; `corpus log {version.dataset}` lists them."
         )
-    end = datetime.fromisoformat(said["released_at"]) + timedelta(days=policy_of(said).use.expires_days)
+    end = datetime.fromisoformat(said["released_at"]) + timedelta(days=_rules_of_use(said).expires_days)
     if now >= end:
         raise UseRefused(f"{version.name} expired at {moment(end)}, by its policy's use.expires_days. Build a new one.")
     return said
 
 
+def _rules_of_use(said: Row) -> RulesOfUse:
+    from corpus.audit.pinned import policy_of  # brings DuckDB, which takes longer to load than most look-ups take
+
+    return policy_of(said).use
+
+
 def _require_fresh(version: Version, said: Row, now: datetime) -> None:
     """Raises UseRefused if the version's knowledge is older than the policy allows, and people have spoken since."""
-    limit, hours = policy_of(said).use.stale_hours, hours_since_knowledge(said, now)
+    limit, hours = _rules_of_use(said).stale_hours, hours_since_knowledge(said, now)
     unknown = unknown_to(said) if hours > limit else []
     if unknown:
         raise UseRefused(

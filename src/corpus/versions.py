@@ -108,8 +108,20 @@ def versions(warehouse: Path, dataset: str) -> list[Version]:
     """Every version of a dataset, oldest first. Raises DatasetError where there is no such dataset."""
     folder = dataset_folder(warehouse, dataset)
     with _readable(dataset):
-        commits = DeltaTable(folder / "snapshot").history()
+        commits = numbered_commits(folder / "snapshot")
     return sorted((_version(folder, commit) for commit in commits), key=lambda version: version.number)
+
+
+def numbered_commits(table: Path) -> list[Row]:
+    """The commits of a table with their numbers, the newest first.
+
+    deltalake counts them down from the version that it opened: of one that came since, they would be one too high.
+    """
+    while True:
+        opened_at = DeltaTable(table)
+        commits = opened_at.history()
+        if not (table / "_delta_log" / f"{opened_at.version() + 1:020d}.json").exists():
+            return commits
 
 
 def dataset_folder(warehouse: Path, dataset: str) -> Path:

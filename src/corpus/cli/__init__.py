@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
+
+import typer
 
 from corpus import __version__
-from corpus.cli import checking, logs, making, policies, proving, reading, sealing, using, verifying
+from corpus.cli import checking, examining, logs, looking, making, policies, proving, reading, sealing, using, verifying
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 
@@ -14,7 +17,9 @@ from corpus.errors import CorpusError
 __all__ = [
     "app",
     "checking",
+    "examining",
     "logs",
+    "looking",
     "main",
     "making",
     "policies",
@@ -25,6 +30,9 @@ __all__ = [
     "verifying",
 ]
 
+READER_LEFT = 141
+"""The exit code where whoever read our output went away, as `head` does: as if the signal for that had ended us."""
+
 
 def main() -> None:
     """Run the command line; a mistake is told in a message without a traceback, and by the exit code."""
@@ -32,6 +40,10 @@ def main() -> None:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         app()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            sys.exit(READER_LEFT)
+        raise
     except KeyboardInterrupt:
         print("corpus: stopped", file=sys.stderr)
         sys.exit(130)
@@ -43,9 +55,25 @@ def main() -> None:
         sys.exit(mistake.exit_code)
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version of this program."),
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def version() -> None:
-    """The version of this program.
+    """The version of this program, as --version prints it.
 
     Example: corpus version
     """

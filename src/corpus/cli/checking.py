@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, SparkConf, Warehouse, app, spark_session
+from corpus.cli.options import HERE, Json, Numbered, SparkConf, Warehouse, app, spark_session
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 
@@ -15,6 +15,7 @@ from corpus.cli.options import HERE, Json, SparkConf, Warehouse, app, spark_sess
 @app.command()
 def vectors(
     file: Annotated[Path, typer.Argument(help="Small worlds in YAML, as the contract's eligibility vectors.")],
+    json: Json = False,
     spark_conf: SparkConf = "local",
 ) -> None:
     """Judge small worlds and compare with what must come out: a line for each, exit code 1 if one differs.
@@ -24,21 +25,23 @@ def vectors(
     from corpus import render
     from corpus.vectors import read_worlds, run
 
-    worlds, failed = read_worlds(file), 0
+    found = []
     with spark_session("corpus vectors", spark_conf, is_small=True) as spark:
-        for world, wrong in run(spark, worlds):
-            failed += bool(wrong)
-            render.say(f"{'FAILED' if wrong else 'ok    '}  {world.name}", style="red" if wrong else "")
-            for each in wrong:
-                render.say(f"        {each}")
-    render.say(f"{len(worlds) - failed} passed, {failed} failed")
+        for world, wrong in run(spark, read_worlds(file)):
+            found.append({"name": world.name, "differs": wrong})
+            if not json:
+                render.say(f"{'FAILED' if wrong else 'ok    '}  {world.name}", style="red" if wrong else "")
+                for each in wrong:
+                    render.say(f"        {each}")
+    failed = sum(bool(world["differs"]) for world in found)
+    render.as_json(found) if json else render.say(f"{len(found) - failed} passed, {failed} failed")
     if failed:
         raise typer.Exit(1)
 
 
 @app.command()
 def audit(
-    version: Annotated[str, typer.Argument(metavar="DATASET@N")],
+    version: Numbered,
     warehouse: Warehouse = HERE,
     memory: Annotated[str, typer.Option(help="How much memory to take before writing to a temporary folder.")] = "4GB",
     json: Json = False,
@@ -51,9 +54,11 @@ def audit(
     from corpus import render
     from corpus.audit.check import KINDS, as_row
     from corpus.audit.check import audit as run
+    from corpus.progress import shown_on_a_terminal
     from corpus.versions import parse_one
 
-    found = run(warehouse, *parse_one(version), lambda: spark_session("corpus audit", spark_conf), memory)
+    with shown_on_a_terminal():
+        found = run(warehouse, *parse_one(version), lambda: spark_session("corpus audit", spark_conf), memory)
     if json:
         render.as_json(found)
     else:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from corpus.cli.options import HERE, Json, Warehouse, app
+from corpus.cli.options import HERE, Dataset, Json, Warehouse, app
 from corpus.errors import ConfigError
 
 # ruff: noqa: PLC0415 (each command imports what it needs)
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from corpus.evidence.log_check import Checked
 
 WAIT_SECONDS = 60.0
 Key = Annotated[
@@ -38,7 +43,7 @@ app.add_typer(logs, name="log")
 
 
 @logs.command()
-def versions(dataset: str, warehouse: Warehouse = HERE, json: Json = False) -> None:
+def versions(dataset: Dataset, warehouse: Warehouse = HERE, json: Json = False) -> None:
     """The versions of a dataset, newest first; `versions` may be left out.
 
     Example: corpus log uk-social
@@ -52,7 +57,7 @@ def versions(dataset: str, warehouse: Warehouse = HERE, json: Json = False) -> N
 
 @logs.command()
 def verify(
-    dataset: str,
+    dataset: Dataset,
     since: Annotated[
         Path | None,
         typer.Option(metavar="CHECKPOINT", help="An older checkpoint, kept elsewhere: it must be extended."),
@@ -62,17 +67,23 @@ def verify(
         Path | None, typer.Option(metavar="PEM", help="Root certificates of the authority that gave the time stamps.")
     ] = None,
     warehouse: Warehouse = HERE,
+    json: Json = False,
 ) -> None:
     """Whether all of a dataset's log is what its key signed: every entry, every hash, the chain of records.
 
     Example: corpus log verify uk-social --since kept.checkpoint
     """
+    from corpus import render
     from corpus.evidence.log_check import checked
     from corpus.evidence.timestamps import read_roots, stamps
     from corpus_verify.notes import printable
 
     folder = _log(warehouse, dataset)
     found = checked(folder, dataset, _public(folder, key), text_of(since) if since else None)
+    stamped = stamps(folder, read_roots(roots))
+    if json:
+        render.as_json(_as_row(found, stamped))
+        return
     counts = ", ".join(f"{count} of {kind}s" for kind, count in found.kinds.items())
     print(
         f"The log of {dataset} holds: {found.checkpoint.size} entries ({counts}), root {found.checkpoint.root.hex()}."
@@ -85,18 +96,28 @@ def verify(
         print("The key is the one beside the log; compare it with one kept elsewhere: --key.")
     for name in found.signers[1:]:
         print(f"Its checkpoint also carries a line of {printable(name)}, not checked.")
-    for size, moment in stamps(folder, read_roots(roots)).items():
+    for size, moment in stamped.items():
         print(
             f"Stamped at {size} entries: {moment.isoformat()}" + ("" if roots else " (authority not checked: --roots)")
         )
 
 
+def _as_row(found: Checked, stamped: dict[int, datetime]) -> dict[str, Any]:
+    """A checked log for programs."""
+    root, since = found.checkpoint.root.hex(), found.since.size if found.since else None
+    stamps = [{"entries": size, "at": moment.isoformat()} for size, moment in stamped.items()]
+    held = {"entries": found.checkpoint.size, "kinds": found.kinds, "root": root, "extends": since}
+    return held | {"signers": found.signers, "stamps": stamps}
+
+
 @logs.command()
 def prove(
-    dataset: str,
+    dataset: Dataset,
     old: Annotated[int, typer.Argument(min=0, help="The smaller size.")],
     new: Annotated[int, typer.Argument(min=0, help="The larger size.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; by default it is printed.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--out", "--output", help="A file; by default it is printed.")
+    ] = None,
     warehouse: Warehouse = HERE,
 ) -> None:
     """What joins two checkpoints of a log, for corpus-verify --consistency: the larger begins with all of the smaller.
@@ -120,7 +141,7 @@ def prove(
 
 @app.command()
 def witness(
-    dataset: str,
+    dataset: Dataset,
     key: Annotated[Path, typer.Option(metavar="PEM", help="The witness's private key (Ed25519).")],
     state: Annotated[
         Path | None, typer.Option(help="Where it keeps what it signed last; by default beside its key.")
@@ -128,11 +149,13 @@ def witness(
     name: Annotated[str | None, typer.Option(help="The witness's name; by default its key file's.")] = None,
     dataset_key: Key = None,
     warehouse: Warehouse = HERE,
+    json: Json = False,
 ) -> None:
     """Cosigns the newest checkpoint, after checking that it extends the last one that this witness signed.
 
     Example: corpus witness uk-social --key auditor.pem
     """
+    from corpus import render
     from corpus.evidence.lease import lease
     from corpus.evidence.witness import Witness, read_witness_key
     from corpus.evidence.witness import witness as sign
@@ -143,6 +166,10 @@ def witness(
     by = Witness(_named(name or key.stem), read_witness_key(key), state or key.with_suffix(f".{dataset}.checkpoint"))
     with lease(folder.parent.parent, "corpus witness", WAIT_SECONDS):
         new, old = sign(folder, origin_of(dataset), _public(folder, dataset_key), by, int(time.time()))
+    if json:
+        known = {"witness": by.name, "entries": new.size, "root": new.root.hex(), "extends": old.size if old else None}
+        render.as_json(known | {"kept": str(by.kept), "key": verifier_key(by.name, by.public, is_witness=True)})
+        return
     print(f"{by.name} saw the log of {dataset} at {new.size} entries, root {new.root.hex()}.")
     print(
         f"It extends the {old.size} entries of last time." if old else "It is the first time: nothing to compare with."
@@ -152,7 +179,7 @@ def witness(
 
 @app.command()
 def timestamp(
-    dataset: str,
+    dataset: Dataset,
     authority: Annotated[
         str | None, typer.Option(metavar="URL", help="A time stamp authority, asked over HTTP.")
     ] = None,
@@ -166,11 +193,13 @@ def timestamp(
         Path | None, typer.Option(metavar="PEM", help="The authority's root certificates, to check the answer by.")
     ] = None,
     warehouse: Warehouse = HERE,
+    json: Json = False,
 ) -> None:
     """Has the newest checkpoint stamped by an authority (RFC 3161): proof of the time from outside.
 
     Example: corpus timestamp uk-social --authority https://tsa.example.org
     """
+    from corpus import render
     from corpus.evidence.store import write_whole
     from corpus.evidence.timestamps import ask, keep, read_roots, request
 
@@ -179,11 +208,15 @@ def timestamp(
     folder, trusted = _log(warehouse, dataset), read_roots(roots)
     if request_only:
         write_whole(request_only, request(folder).as_bytes())
-        print(f"Send {request_only} as application/timestamp-query; then give the answer by --response.")
+        said = f"Send {request_only} as application/timestamp-query; then give the answer by --response."
+        render.as_json({"request": str(request_only)}) if json else print(said)
         return
     asked = request(folder) if authority else None
     answer = ask(authority, asked) if authority and asked else _bytes(response or Path())
     size, moment = keep(folder, answer, trusted, asked.nonce if asked else None)
+    if json:
+        render.as_json({"entries": size, "at": moment.isoformat(), "authority_checked": bool(roots)})
+        return
     print(f"Stamped: the log of {dataset} at {size} entries, {moment.isoformat()}.")
     if not roots:
         print("The authority's signature was not checked: name its root certificates by --roots.")

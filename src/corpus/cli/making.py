@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Key, SigningKey, SparkConf, Wait, Warehouse, app, default_key, spark_session
+from corpus.cli.options import (
+    HERE,
+    Dataset,
+    Json,
+    Key,
+    SigningKey,
+    SparkConf,
+    Wait,
+    Warehouse,
+    app,
+    default_key,
+    spark_session,
+)
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
@@ -24,6 +36,7 @@ def synth(
     as_of: Annotated[str, typer.Option(help="The world's present, with a zone.")] = "2026-11-20T00:00:00Z",
     wave: Annotated[int, typer.Option(help="How many waves of objections have come in.", min=0)] = 0,
     file_format: Annotated[str, typer.Option("--format", help="parquet, json or delta.")] = "parquet",
+    json: Json = False,
     spark_conf: SparkConf = "local",
 ) -> None:
     """Make an invented UK world of people, posts and objections, the same for the same arguments.
@@ -38,11 +51,11 @@ def synth(
         size, at, in_place = int(posts), instant(as_of, "--as-of"), file_format == "delta"
         world = worlds.world(spark, posts=size, seed=seed, as_of=at, wave=wave, in_place=in_place)
         written = worlds.write_world(world, out, format=file_format)
-    render.tell(("table", "rows"), list(written.items()), numbers=("rows",))
+    render.as_json(written) if json else render.tell(("table", "rows"), list(written.items()), numbers=("rows",))
 
 
 @app.command()
-def ingest(source: str, spark_conf: SparkConf = "local") -> None:
+def ingest(source: str, json: Json = False, spark_conf: SparkConf = "local") -> None:
     """Store a source's files as Delta tables; the same file twice changes nothing.
 
     Example: corpus ingest uk-social-files
@@ -57,15 +70,19 @@ def ingest(source: str, spark_conf: SparkConf = "local") -> None:
     described = read_source(conf_file("sources", source))
     with spark_session("corpus ingest", spark_conf) as spark:
         counted = ingesting.ingest(spark, described)
+    warnings = ingesting.quarantine_warnings(described, counted)
+    if json:
+        render.as_json({"tables": counted, "warnings": warnings})
+        return
     headers = ("table", "rows in", "stored", "replaced", "quarantined", "already there", "version")
     render.tell(headers, [astuple(table) for table in counted], numbers=headers[1:])
-    for warning in ingesting.quarantine_warnings(described, counted):
+    for warning in warnings:
         render.say(f"! {warning}", style="yellow")
 
 
 @app.command()
 def build(
-    dataset: str,
+    dataset: Dataset,
     source: Annotated[str, typer.Option(help="A source file, or its name in conf/sources.")],
     policy: Annotated[str, typer.Option(help="A policy file, or its name in conf/policies.")],
     cutoff: Annotated[str, typer.Option(help="Posts made before this instant; with a zone, as 2026-11-20T00:00:00Z.")],
@@ -85,6 +102,7 @@ def build(
     ] = None,
     build_id: Annotated[str | None, typer.Option(help="Name the build: the same id again builds nothing new.")] = None,
     wait: Wait = 600,
+    json: Json = False,
     spark_conf: SparkConf = "local",
 ) -> None:
     """Judge every post and commit one version of a dataset.
@@ -111,7 +129,15 @@ def build(
     )
     check_request(request)
     with spark_session(f"corpus build {dataset}", spark_conf) as spark:
-        _tell_built(run(spark, request), warehouse)
+        built = run(spark, request)
+        _build_as_json(built) if json else _tell_built(built, warehouse)
+
+
+def _build_as_json(built: Built) -> None:
+    from corpus import render
+
+    said = {name: getattr(built, name) for name in ("dataset", "version", "build_id", "was_there", "warnings")}
+    render.as_json(said | {"funnel": built.statement["predicate"]["funnel"]})
 
 
 def _tell_built(built: Built, warehouse: Path) -> None:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, Key, SigningKey, SparkConf, Wait, Warehouse, app, default_key, spark_session
+from corpus.cli.options import (
+    HERE,
+    Dataset,
+    Json,
+    Key,
+    SigningKey,
+    SparkConf,
+    Wait,
+    Warehouse,
+    app,
+    default_key,
+    spark_session,
+)
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
@@ -24,7 +36,7 @@ Place = Annotated[str, typer.Argument(metavar="DATASET|PATH", help="A dataset, o
 
 
 @keys.command()
-def new(place: Place) -> None:
+def new(place: Place, json: Json = False) -> None:
     """Make a signing key before the first build, which would make it too; one that is there is never replaced.
 
     Example: corpus keys new uk-social
@@ -40,11 +52,11 @@ def new(place: Place) -> None:
             f"There is a signing key in {path} already, and it is not replaced: what it signed could not be "
             "checked any more. `corpus keys show` shows it; name another path for another key."
         ) from None
-    _tell(path, made)
+    _tell(path, made, json)
 
 
 @keys.command()
-def show(place: Place) -> None:
+def show(place: Place, json: Json = False) -> None:
     """The id and the public part of a signing key.
 
     Example: corpus keys show uk-social
@@ -52,12 +64,12 @@ def show(place: Place) -> None:
     from corpus.evidence.keys import read_signer
 
     path = _path(place)
-    _tell(path, read_signer(path))
+    _tell(path, read_signer(path), json)
 
 
 @app.command()
 def seal(
-    dataset: str,
+    dataset: Dataset,
     warehouse: Warehouse = HERE,
     key: Key = None,
     signer: SigningKey = None,
@@ -73,11 +85,13 @@ def seal(
 
     from corpus import render
     from corpus.evidence.keys import signing_key
+    from corpus.progress import shown_on_a_terminal, step
     from corpus.seal import seal as run
     from corpus.versions import dataset_folder
 
     folder, place = dataset_folder(warehouse, dataset), signing_key(key or default_key(dataset), signer)
-    sealing = run(folder, place, lambda: spark_session(f"corpus seal {dataset}", spark_conf), wait)
+    with shown_on_a_terminal(), step(f"looking at the commits of {dataset}"):
+        sealing = run(folder, place, lambda: spark_session(f"corpus seal {dataset}", spark_conf), wait)
     if json:
         render.as_json([asdict(outcome) for outcome in sealing.outcomes])
     else:
@@ -96,11 +110,14 @@ def _path(place: str) -> Path:
     return default_place(default_key(parse_name(place)))
 
 
-def _tell(path: Path, signer: Signer) -> None:
+def _tell(path: Path, signer: Signer, json: bool) -> None:
     from corpus import render
     from corpus.evidence.keys import public_beside
 
     public = public_beside(path)
+    if json:
+        render.as_json({"file": str(path), "public_part": str(public), "id": signer.id})
+        return
     render.tell(
         ("signing key", "its owner's alone"),
         [("file", str(path)), ("public part", str(public)), ("id", signer.id)],

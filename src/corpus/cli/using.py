@@ -7,7 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, Key, SigningKey, SparkConf, Wait, Warehouse, app, default_key, spark_session
+from corpus.cli.options import (
+    HERE,
+    UNSAID,
+    Dataset,
+    Json,
+    Key,
+    Numbered,
+    Purpose,
+    Restricted,
+    SigningKey,
+    SparkConf,
+    Wait,
+    Warehouse,
+    app,
+    default_key,
+    enter,
+    spark_session,
+)
 from corpus.errors import ConfigError, EnvironmentFault
 
 # ruff: noqa: PLC0415 (each command imports what it needs: only `reproduce` starts a JVM)
@@ -17,8 +34,6 @@ if TYPE_CHECKING:
     from corpus.recalls import Recall
     from corpus.reproduction import Reproduction
     from corpus.uses import Use
-
-Numbered = Annotated[str, typer.Argument(metavar="DATASET@N")]
 
 
 @app.command()
@@ -147,11 +162,13 @@ def use(
 
 @app.command()
 def uses(
-    dataset: str,
+    dataset: Dataset,
     version: Annotated[int | None, typer.Option(help="Of this version.")] = None,
     run: Annotated[str | None, typer.Option(help="By this run.")] = None,
     account: Annotated[str | None, typer.Option(help="Of anything of this account; for the privacy team.")] = None,
     warehouse: Warehouse = HERE,
+    restricted: Restricted = False,
+    purpose: Purpose = UNSAID,
     json: Json = False,
 ) -> None:
     """Which runs used which versions; with --account, those that held a person's posts, or their words.
@@ -166,6 +183,7 @@ def uses(
     if account is None:
         found = register.uses(warehouse, dataset, version, run)
     else:
+        enter(warehouse, dataset, (restricted, purpose), "uses --account", ("account", account))
         found = register.uses_of_account(warehouse, dataset, account, version)
         found = [use for use in found if run is None or use.run == run]
     render.as_json(found) if json else tell_uses(found, of_person=account is not None)
@@ -193,7 +211,7 @@ def _state(use: Use) -> str:
 
 @app.command()
 def recall(
-    dataset: str,
+    dataset: Dataset,
     warehouse: Warehouse = HERE,
     key: Key = None,
     signer: SigningKey = None,
@@ -209,13 +227,15 @@ def recall(
 
     from corpus import recalls, render
     from corpus.evidence.keys import signing_key
+    from corpus.progress import shown_on_a_terminal
     from corpus.versions import parse_name
 
     place = signing_key(key or default_key(parse_name(dataset)), signer)
-    if dry_run:
-        found = recalls.preview(warehouse, dataset)
-    else:
-        found = recalls.recall(warehouse, dataset, place, datetime.now(UTC), wait)
+    with shown_on_a_terminal():
+        if dry_run:
+            found = recalls.preview(warehouse, dataset)
+        else:
+            found = recalls.recall(warehouse, dataset, place, datetime.now(UTC), wait)
     render.as_json(found) if json else tell_recall(found, dry_run)
 
 

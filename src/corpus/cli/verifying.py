@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpus.cli.logs import text_of
-from corpus.cli.options import HERE, Json, Warehouse, app
+from corpus.cli.options import HERE, Json, OrNewest, Warehouse, app
 from corpus.errors import ConfigError, DatasetError
 
 # ruff: noqa: PLC0415 (each command imports what it needs)
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def verify(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET[@N]", help="All versions of a dataset, or one.")],
+    dataset: OrNewest,
     key: Annotated[
         Path | None,
         typer.Option(envvar="CORPUS_KEY", help="The dataset's key: the trees are derived again from ids and rows."),
@@ -42,12 +42,14 @@ def verify(
     from datetime import UTC, datetime
 
     from corpus import render
+    from corpus.progress import shown_on_a_terminal
     from corpus.verification.whole import verify as run
     from corpus.versions import parse_reference
 
     name, number = parse_reference(dataset)
     kept = text_of(since) if since else None
-    found = run(warehouse, name, number, datetime.now(UTC), key, _public(public), kept, memory)
+    with shown_on_a_terminal():
+        found = run(warehouse, name, number, datetime.now(UTC), key, _public(public), kept, memory)
     render.as_json(as_json(found)) if json else tell(found)
     found.require_none_failed()
 

@@ -14,6 +14,7 @@ from corpus.errors import DatasetError
 from corpus.evidence.commits import Commit, commit_of
 from corpus.evidence.journal import entries
 from corpus.evidence.keys import public_key
+from corpus.progress import step
 from corpus.verification import history, ledgers, readers, registers, stated, stored, trees
 from corpus.verification.delta_log import DeltaLog, each, read_log
 from corpus.verification.findings import Finding, Report, finding
@@ -64,9 +65,11 @@ def verify(  # noqa: PLR0913, PLR0917 (which versions, by which keys and checkpo
             _require_own(delta, key, key_file)
         signer = public or _key_beside(folder)
         subject = Subject(folder, signer, delta, _commits(delta), _entries(folder), key, now, opened)
-        found = _of_dataset(subject, public, since)
+        with step(f"checking the evidence of {dataset}"):
+            found = _of_dataset(subject, public, since)
         for version in _wanted(subject, number):
-            found += [_of_version(subject, name, version) for name in OF_VERSION]
+            with step(f"checking {dataset}@{version}"):
+                found += [_of_version(subject, name, version) for name in OF_VERSION]
     return Report(dataset, found)
 
 
