@@ -22,7 +22,7 @@ LAYERS = [
     "demo receipts proving reader recalls",
     "render reproduction uses staleness verification",
     "audit exports",
-    "query build synth vectors policy_impact",
+    "query build synth vectors policy_impact changes causes",
     "clearance seal",
     "request",
     "versions evidence gates",
@@ -48,6 +48,8 @@ LINES_OF_CODE = 14500
 READERS = [
     "cli",
     "query",
+    "changes",
+    "causes",
     "versions",
     "receipts",
     "proving",
