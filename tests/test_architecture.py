@@ -19,7 +19,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo receipts proving reader recalls subject",
+    "demo report receipts proving reader recalls subject",
     "render reproduction uses staleness verification",
     "audit exports funnel_shown",
     "query build synth vectors policy_impact changes causes",
@@ -56,6 +56,8 @@ READERS = [
     "funnel_shown",
     "proving",
     "exports.forms",
+    "report.gathered",
+    "report.page",
     "recalls",
     "uses",
     "verification.whole",
