@@ -162,10 +162,8 @@ def _changes(warehouse: Path, builds: list[Version]) -> Row | None:
     for change in found.changes:
         sides[change.side][change.cause] += change.documents
     counts = safe_moves(*(dict(side.most_common()) for side in sides.values()))
-    rows = {
-        side: [(cause, CAUSES[cause], n) for cause, n in each.items()] for side, each in zip(sides, counts, strict=True)
-    }
-    return {"before": before, "found": found, "sides": rows}
+    rows = [[(CAUSES[cause], cause, n) for cause, n in side.items()] for side in counts]
+    return {"found": found, "sides": dict(zip(sides, rows, strict=True))}
 
 
 def _gates(said: Row, policy: Policy) -> Iterator[Row]:

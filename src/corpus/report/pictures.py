@@ -11,6 +11,8 @@ from io import StringIO
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from corpus.render import clean
+
 # ruff: noqa: PLC0415 (matplotlib is loaded only by who draws)
 
 Counted = Sequence[tuple[str, int | None]]
@@ -33,6 +35,7 @@ def funnel_picture(name: str, title: str, counted: Counted) -> str:
 
     The dark part of a line is what it takes away, the pale part what is left. `name` is the picture's own on its page.
     """
+    counted = _legible(counted)
     with _styled() as figure:
         figure.set_size_inches(8, 0.5 + 0.36 * len(counted))
         axes = figure.subplots()
@@ -66,6 +69,7 @@ def _ends(counted: Counted) -> Iterator[int]:
 
 def timeline_picture(name: str, title: str, counted: Counted) -> str:
     """Bars side by side, one for each time; a dot on the ground where a count is hidden."""
+    counted = _legible(counted)
     with _styled() as figure:
         figure.set_size_inches(8, 2.7)
         axes = figure.subplots()
@@ -74,6 +78,7 @@ def timeline_picture(name: str, title: str, counted: Counted) -> str:
         axes.plot(lost, [0] * len(lost), linestyle="", marker="o", markersize=5, color=GREY, clip_on=False)
         step = -(-len(counted) // 12) or 1
         axes.set_xticks(range(0, len(counted), step), [label for label, _ in counted[::step]])
+        axes.margins(x=0.01)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(_whole_numbers())
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -82,9 +87,15 @@ def timeline_picture(name: str, title: str, counted: Counted) -> str:
         return _as_svg(figure, axes, name, title, counted)
 
 
+def _legible(counted: Counted) -> Counted:
+    """The same with control characters spelt out, which no SVG may hold."""
+    return [(clean(label), count) for label, count in counted]
+
+
 def _styled() -> Any:
     """A figure in our style, whatever the machine's matplotlib is set to; it lives as long as the style."""
     import logging
+    import warnings
     from contextlib import contextmanager
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # the first run looks for fonts, and says so
@@ -93,7 +104,8 @@ def _styled() -> Any:
 
     @contextmanager
     def styled() -> Iterator[Figure]:
-        with style.context(["default", STYLE]):
+        with style.context(["default", STYLE]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a letter that its font lacks: the page's font has it
             yield Figure(layout="tight")
 
     return styled()
