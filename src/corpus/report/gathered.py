@@ -59,6 +59,7 @@ def gathered(warehouse: Path, dataset: str, number: int | None) -> Row:
         "policy": policy,
         "inputs": [pin | {"what": INPUTS.get(pin["table"], pin["table"]), "n": small(int(pin["rows"]))}
                    for pin in said["inputs"]],
+        "people": small(int(said["trees"]["persons"]["ids"])),
         "content": _content(folder, version),
         "funnel": _funnel(said),
         "objections": _objections(warehouse, version, builds),
