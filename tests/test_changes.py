@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -226,3 +227,8 @@ def test_every_move_is_counted_once_whatever_became_of_the_posts(
         assert {side: found.total(side) for side in ("removed", "added")} == dict(moved)
         named = [sample["post_id"] for change in found.changes for sample in change.samples]
         assert len(named) == len(set(named)) == moved.total()
+
+
+def test_the_page_lists_every_cause_as_the_command_tells_it() -> None:
+    page = (Path(__file__).parent.parent / "docs/changes.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", page, re.MULTILINE)) == CAUSES

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Warehouse, app
+from corpus.cli.options import HERE, Json, Warehouse, app
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 
@@ -17,6 +17,7 @@ def report(
     version: Annotated[str, typer.Argument(metavar="DATASET[@N]")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The HTML file to write.")],
     warehouse: Warehouse = HERE,
+    json: Json = False,
 ) -> None:
     """Write what a version is for a privacy officer: one HTML file with pictures, in plain words.
 
@@ -27,4 +28,4 @@ def report(
     from corpus.versions import parse_reference
 
     name = write_report(warehouse, *parse_reference(version), out)
-    render.say(f"{name} is reported in {out}")
+    render.as_json({"version": name, "file": out}) if json else render.say(f"{name} is reported in {out}")
