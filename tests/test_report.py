@@ -144,7 +144,7 @@ def test_a_screen_reader_finds_its_way(page: tuple[str, Page]) -> None:
     assert all("scope" in attrs for tag, attrs in parsed.elements if tag == "th")
     assert tags.count("caption") == tags.count("table")
     pictures = [attrs for tag, attrs in parsed.elements if tag == "svg"]
-    assert len(pictures) == 3
+    assert len(pictures) == 2  # of objections there is none
     assert all(attrs["role"] == "img" and "-title" in str(attrs["aria-labelledby"]) for attrs in pictures)
 
 
@@ -203,6 +203,12 @@ def test_a_report_names_no_post_no_account_and_no_small_number(whole: Whole, tol
     assert cells
     assert write_report(whole.warehouse, NAME, 2, tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == text
+
+
+def test_the_rows_of_the_posts_give_no_hidden_number_away(told: Row) -> None:
+    assert told["funnel"]["totals"]["excluded"].first is None
+    assert [(pin["table"], pin["rows"], pin["n"]) for pin in told["inputs"]] == [("posts", "20000", None)]
+    assert "20,000" not in as_page(told)
 
 
 def test_a_recalled_version_says_so_first_and_a_first_version_has_no_change(whole: Whole) -> None:

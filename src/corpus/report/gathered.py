@@ -51,17 +51,16 @@ def gathered(warehouse: Path, dataset: str, number: int | None) -> Row:
     version, folder = show(warehouse, dataset, number), warehouse / dataset
     log = entries(folder)
     said = require_recorded(folder, version.number, log)["predicate"]
-    policy = policy_of(said)
+    policy, funnel = policy_of(said), _funnel(said)
     builds = [each for each in versions(warehouse, dataset) if each.statement and each.number <= version.number]
     return {
         "version": version,
         "said": said,
         "policy": policy,
-        "inputs": [pin | {"what": INPUTS.get(pin["table"], pin["table"]), "n": small(int(pin["rows"]))}
-                   for pin in said["inputs"]],
+        "inputs": [*_inputs(said, funnel["totals"]["posts"].first)],
         "people": small(int(said["trees"]["persons"]["ids"])),
         "content": _content(folder, version),
-        "funnel": _funnel(said),
+        "funnel": funnel,
         "objections": _objections(warehouse, version, builds),
         "notice": _notice(folder, version),
         "changes": _changes(warehouse, builds),
@@ -72,6 +71,13 @@ def gathered(warehouse: Path, dataset: str, number: int | None) -> Row:
         "recalls": of_kind(log, "recall", version.number),
         "evidence": _evidence(folder, version, len(log)),
     }  # fmt: skip
+
+
+def _inputs(said: Row, judged: int | None) -> Iterator[Row]:
+    """Each table with its rows; where it is hidden how many posts were judged, so are the rows of the posts."""
+    for pin in said["inputs"]:
+        rows = None if judged is None and pin["table"] == "posts" else small(int(pin["rows"]))
+        yield pin | {"what": INPUTS.get(pin["table"], pin["table"]), "n": rows}
 
 
 def _content(folder: Path, version: Version) -> Row:

@@ -22,6 +22,8 @@ BLUE, ORANGE, PALE, GREY, INK = "#1f5fa8", "#b85c00", "#dbe5f0", "#5b6470", "#1c
 SVG = "http://www.w3.org/2000/svg"
 LINK = "{http://www.w3.org/1999/xlink}href"
 HIDDEN = "hidden"
+FEWEST_BARS = 8
+"""Room for so many stands in a picture of times, so that one bar is no wall."""
 STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "corpus", "font.family": ["DejaVu Sans"], "font.size": 11.0,
     "text.color": INK, "axes.edgecolor": GREY, "xtick.color": INK, "ytick.color": INK, "axes.unicode_minus": False,
@@ -78,8 +80,8 @@ def timeline_picture(name: str, title: str, counted: Counted) -> str:
         axes.plot(lost, [0] * len(lost), linestyle="", marker="o", markersize=5, color=GREY, clip_on=False)
         step = -(-len(counted) // 12) or 1
         axes.set_xticks(range(0, len(counted), step), [label for label, _ in counted[::step]])
-        axes.margins(x=0.01)
-        axes.set_ylim(bottom=0)
+        axes.set_xlim(-0.6, max(len(counted), FEWEST_BARS) - 0.4)
+        axes.set_ylim(0, 1.05 * max([count or 0 for _, count in counted], default=0) or 1)
         axes.yaxis.set_major_locator(_whole_numbers())
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(visible=True, axis="y", color="#d8dde3", linewidth=0.8)
