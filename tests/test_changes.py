@@ -197,7 +197,7 @@ def test_the_statements_say_which_reasons_the_policy_changed_about(
     known = versions(own_warehouse, "uk-social")
     found = Between.of(build_at(known, 1), build_at(known, 3)).ways
     assert {name: found.get(name) for name in ways} == ways
-    assert bool(found) == bool(ways)
+    assert bool(found) == bool(ways) == bool(diff(own_warehouse, "uk-social", (3, 1)).policy_keys)
 
 
 FATES = st.lists(

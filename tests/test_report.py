@@ -20,6 +20,7 @@ from corpus.errors import DatasetError
 from corpus.evidence.store import statement_path
 from corpus.funnel_shown import LEAST, shown_funnel
 from corpus.policy import as_policy
+from corpus.policy_changes import changes
 from corpus.policy_explained import explained
 from corpus.reasons import Reason
 from corpus.report import write_report
@@ -217,6 +218,16 @@ def test_a_recalled_version_says_so_first_and_a_first_version_has_no_change(whol
     assert "This is the first version." in first
     assert "tram-1b" in first
     assert "Recalled on" not in as_page(gathered(whole.warehouse, NAME, 3))
+
+
+def test_what_differs_in_the_policy_is_told_in_words(whole: Whole, told: Row) -> None:
+    assert "The policy is the same." in as_page(told)
+    laxer = as_policy(POLICY.as_json() | {"adult_age": 16}, "here")
+    changed = told["changes"] | {"policy": changes(POLICY, laxer), "same_code": False}
+    text = as_page(told | {"changes": changed})
+    assert re.search(r"The author is 16 years old.*Before: The author is 18 years old.*\(laxer\)", text)
+    assert "The program that built it is another." in text
+    assert "cannot read" in as_page(told | {"changes": changed | {"policy": None}})
 
 
 def test_the_overridden_gate_stands_there_with_its_reason(told: Row) -> None:

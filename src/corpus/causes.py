@@ -5,7 +5,7 @@ Nothing is judged again. docs/changes.md has the order in which causes are tried
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,8 +103,9 @@ _BESIDE = {
 
 @dataclass(frozen=True)
 class Between:
-    """What the statements of two versions say to have changed: by reason, which ways the policy leans; the rest."""
+    """What two statements say to have changed: the policy (its keys, and by reason how it leans) and the rest."""
 
+    keys: list[str] = field(default_factory=list)
     ways: dict[str, set[str]] = field(default_factory=dict)
     cutoff: Literal["later", "same", "earlier"] = "later"
     same_inputs: bool = False
@@ -117,8 +118,10 @@ class Between:
         if not a or not b:
             return Between()
         moved = (a["cutoff"] < b["cutoff"]) - (a["cutoff"] > b["cutoff"])
+        leans = [*_leans(a["policy"]["values"], b["policy"]["values"])]
         return Between(
-            ways=_ways(a["policy"]["values"], b["policy"]["values"]),
+            keys=[key for key, *_ in leans],
+            ways=_ways(leans),
             cutoff="later" if moved > 0 else "earlier" if moved else "same",
             same_inputs=_pins(a) == _pins(b),
             same_code=a["code"]["digest"] == b["code"]["digest"],
@@ -169,18 +172,23 @@ def _pins(said: Row) -> list[tuple[Any, ...]]:
     return sorted((pin["table"], pin["id"], pin["version"]) for pin in said["inputs"])
 
 
-def _ways(before: Row, after: Row) -> dict[str, set[str]]:
-    """By reason, which ways the policy leans that changed about it; values as statements have them."""
+def _leans(before: Row, after: Row) -> Iterator[tuple[str, str, set[str]]]:
+    """Each key that decides about posts and differs: which way it leans, about which reasons; values as stated."""
     from corpus.policy_words import lines
 
-    found: dict[str, set[str]] = {}
     for line in lines():
         lean = _lean(line, before, after) if line.key and line.moves else "same"
         if lean != "same":
-            for name in {*line.rules, *_BESIDE.get(line.key, ())}:
-                found.setdefault(name, set()).add(lean)
+            yield line.key, lean, {*line.rules, *_BESIDE.get(line.key, ())}
     for name, is_off in _switched(before, after):
-        found.setdefault(name, set()).add("laxer" if is_off else "stricter")
+        yield f"rules_off.{name}", "laxer" if is_off else "stricter", {name}
+
+
+def _ways(leans: Iterable[tuple[str, str, set[str]]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for _, lean, names in leans:
+        for name in names:
+            found.setdefault(name, set()).add(lean)
     return found
 
 

@@ -38,13 +38,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Diff:
-    """What differs between two versions; the changes add up to the difference of their rows."""
+    """What differs between two versions; the changes add up to the difference of their rows.
+
+    `policy_keys` decide about posts, and differ between the two policies.
+    """
 
     before: str
     after: str
     rows_before: int
     rows_after: int
     changes: list[Change]
+    policy_keys: list[str]
 
     @property
     def is_backwards(self) -> bool:
@@ -73,8 +77,9 @@ def diff(
     (rows,) = select(tables, dataset, _ROWS)
     found = select(tables, dataset, _moves(older, newer, samples, "d.text" if "text" in shown else "NULL", set(sides)))
     counts = {older.name: rows["a"], newer.name: rows["b"]}
-    changes = _changes(_with_causes(found, Between.of(older, newer), older is a), samples, shown)
-    result = Diff(a.name, b.name, counts[a.name], counts[b.name], changes)
+    between = Between.of(older, newer)
+    changes = _changes(_with_causes(found, between, older is a), samples, shown)
+    result = Diff(a.name, b.name, counts[a.name], counts[b.name], changes, between.keys)
     stayed = {result.rows_before - result.total("removed"), result.rows_after - result.total("added"), rows["stayed"]}
     if len(stayed) > 1:
         raise DatasetError(f"{a.name} and {b.name} do not add up: a document is repeated in snapshot/ or members/.")

@@ -204,6 +204,9 @@ def diff(answer: Diff) -> None:
     say()
     rows = [(c.side, c.cause, c.reason, c.documents, c.meaning) for c in answer.changes]
     tell(("", "cause", "first reason", "documents", "what it means"), rows, numbers=("documents",))
+    if answer.policy_keys:
+        say()
+        say(f"The two policies differ in {', '.join(answer.policy_keys)}.")
     samples = [(change, sample) for change in answer.changes for sample in change.samples]
     if samples:
         say()

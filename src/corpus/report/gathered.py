@@ -9,7 +9,7 @@ from pathlib import Path
 from corpus.audit.pinned import policy_of
 from corpus.causes import CAUSES
 from corpus.changes import diff
-from corpus.errors import DatasetError
+from corpus.errors import CorpusError, DatasetError
 from corpus.evidence.journal import entries, of_kind, require_recorded
 from corpus.evidence.keys import id_of, public_key
 from corpus.evidence.log import checkpoint
@@ -17,6 +17,8 @@ from corpus.evidence.store import digest_of, log_folder
 from corpus.exports.figures import suppressed
 from corpus.funnel_shown import shown_funnel
 from corpus.policy import Policy
+from corpus.policy_changes import Change
+from corpus.policy_changes import changes as policy_changes
 from corpus.policy_explained import explained
 from corpus.policy_words import lines, named, sentence, value_of
 from corpus.query import show
@@ -170,7 +172,17 @@ def _changes(warehouse: Path, builds: list[Version]) -> Row | None:
         sides[change.side][change.cause] += change.documents
     counts = safe_moves(*(dict(side.most_common()) for side in sides.values()))
     rows = [[(CAUSES[cause], cause, n) for cause, n in side.items()] for side in counts]
-    return {"found": found, "sides": dict(zip(sides, rows, strict=True))}
+    policies = _policies(before.predicate, after.predicate)
+    same_code = before.predicate["code"]["digest"] == after.predicate["code"]["digest"]
+    return {"found": found, "sides": dict(zip(sides, rows, strict=True)), "policy": policies, "same_code": same_code}
+
+
+def _policies(before: Row, after: Row) -> list[Change] | None:
+    """What differs between two policies; None where the older one cannot be read by this program."""
+    try:
+        return policy_changes(policy_of(before), policy_of(after))
+    except CorpusError:
+        return None
 
 
 def _gates(said: Row, policy: Policy) -> Iterator[Row]:
