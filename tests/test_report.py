@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +26,7 @@ from corpus.funnel_shown import LEAST, shown_funnel
 from corpus.policy import as_policy
 from corpus.policy_changes import changes
 from corpus.policy_explained import explained
+from corpus.query import show
 from corpus.reasons import Reason
 from corpus.report import write_report
 from corpus.report.counts import REST, STAGES, by_stage, merged, over_time, safe, safe_moves, stage_counts
@@ -29,6 +34,7 @@ from corpus.report.gathered import gathered
 from corpus.report.page import as_page
 from corpus.report.pictures import BLUE, GREY, INK, ORANGE, PALE, funnel_picture, timeline_picture
 from corpus.versions import Row
+from tests.small_dataset import REGISTER
 from tests.statements import restate
 from tests.whole_dataset import NAME, POLICY, Whole, whole_dataset
 
@@ -218,6 +224,29 @@ def test_a_recalled_version_says_so_first_and_a_first_version_has_no_change(whol
     assert "This is the first version." in first
     assert "tram-1b" in first
     assert "Recalled on" not in as_page(gathered(whole.warehouse, NAME, 3))
+
+
+def test_objections_are_counted_by_how_long_they_waited_and_what_they_found(whole: Whole, tmp_path: Path) -> None:
+    warehouse = Path(shutil.copytree(whole.warehouse, tmp_path / "own"))
+    released = datetime.fromisoformat(show(warehouse, NAME, 1).predicate["released_at"])
+    before, since = released - timedelta(hours=100), released + timedelta(milliseconds=1)
+    rows = [
+        {"objection_id": f"o-{n}", "received_at": before if n < 20 else since, "build_id": "build-3",
+         "resolved_as": "account" if n < 23 else None, "status": "upheld" if n < 30 else "rejected"}
+        for n in range(35)
+    ]  # fmt: skip
+    write_deltalake(warehouse / NAME / "objections", pa.Table.from_pylist(rows, REGISTER), mode="append")
+    found = gathered(warehouse, NAME, 3)
+    said = found["objections"]
+    assert (said["known"], said["all"]) == (35, {"late": 20, "in time": 15, "unknown": 0})
+    assert {name: n for name, n in said["waits"].items() if n != 0} == {"within a day": 15}
+    assert said["unresolved"] == {"nobody": 12, "somebody": 23}
+    assert said["status"] == {"others together": "35"}
+    assert sum(said["months"].values()) == 35
+    text = as_page(found)
+    assert sum(tag == "svg" for tag, _ in Page(text).elements) == 3
+    assert "half were honoured within 100 hours" not in text
+    assert "half were honoured within 4 days" in text
 
 
 def test_what_differs_in_the_policy_is_told_in_words(whole: Whole, told: Row) -> None:
