@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from corpus.causes import CAUSES, Between, Move, Proof, cause_of
 from corpus.changes import Diff, diff
+from corpus.cli import main
 from corpus.errors import DatasetError
 from corpus.evidence.store import statement_path
+from corpus.lookups import lookups
 from corpus.reasons import Reason
 from corpus.versions import build_at, versions
 from tests.small_dataset import HOSTILE_ID, Out, Said, build, empty, small_dataset
@@ -83,6 +85,19 @@ def test_each_document_that_came_or_went_has_its_cause(
 def test_a_cause_counts_all_its_documents_and_shows_a_few_without_their_posts(warehouse: Path) -> None:
     (change,) = diff(warehouse, "uk-social", (4, 5), samples=1).changes
     assert (change.documents, len(change.samples), [*change.samples[0]]) == (2, 1, ["doc_id"])
+
+
+def test_posts_are_named_to_who_is_registered_for_it(
+    own_warehouse: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CORPUS_WAREHOUSE", str(own_warehouse))
+    for more in ([], ["--restricted", "--purpose", "complaint 7"]):
+        monkeypatch.setattr("sys.argv", ["corpus", "diff", "uk-social@1..3", *more])
+        with pytest.raises(SystemExit, match="0"):
+            main()
+        assert ("p1" in capsys.readouterr().out.split()) == bool(more)
+    (lookup,) = lookups(own_warehouse / "uk-social", ("post", "uk-social@1..3")).lookups
+    assert (lookup["verb"], lookup["purpose"]) == ("diff", "complaint 7")
 
 
 def test_text_is_shown_on_request_only(warehouse: Path) -> None:

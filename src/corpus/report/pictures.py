@@ -51,7 +51,8 @@ def funnel_picture(name: str, title: str, counted: Counted) -> str:
             text, color = (HIDDEN, GREY) if count is None else (f"{count:,}", INK)
             axes.annotate(text, (ends[row], row), (6, 0), textcoords="offset points", va="center", color=color)
         axes.set_yticks(range(len(counted)), [label for label, _ in counted])
-        axes.set_xlim(0, max([*ends, 1]) * 1.14)
+        room = max(len(f"{end:,}") for end in ends) * 0.035  # for the number behind the longest bar
+        axes.set_xlim(0, max([*ends, 1]) * (1 + room))
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
         axes.margins(y=0.02)
