@@ -245,7 +245,8 @@ def test_objections_are_counted_by_how_long_they_waited_and_what_they_found(whol
     assert sum(said["months"].values()) == 35
     text = as_page(found)
     assert sum(tag == "svg" for tag, _ in Page(text).elements) == 3
-    assert "half were honoured within 100 hours" not in text
+    assert "20 objections were honoured later than 72 hours" in text
+    assert "12 objections name nobody" in text
     assert "half were honoured within 4 days" in text
 
 
@@ -262,6 +263,7 @@ def test_what_differs_in_the_policy_is_told_in_words(whole: Whole, told: Row) ->
 def test_the_overridden_gate_stands_there_with_its_reason(told: Row) -> None:
     text = as_page(told)
     assert text.count("it is down for repairs") == 2
+    assert "1 of 2 safeguards was overridden or switched off" in text
     assert "overridden for this version" in text
 
 
