@@ -53,7 +53,7 @@ def objections(warehouse: Path, dataset: str, number: int | None, most: int = 20
     until = [version for version in versions(warehouse, dataset) if version.build_id and version.number <= asked.number]
     tables, limit = opened(warehouse / dataset, o="objections"), float(_honour_within(asked))
     ranked = "SELECT *, row_number() OVER (ORDER BY hours) AS n, count(hours) OVER () AS t FROM timed"
-    timed, late = f"WITH {_timed(until)}, ranked AS ({ranked})", f"FROM ranked WHERE hours > {limit}"
+    timed, late = f"WITH {as_timed(until)}, ranked AS ({ranked})", f"FROM ranked WHERE hours > {limit}"
     (figures,) = select(tables, dataset, f"""{timed}
         SELECT count(*) AS count, count(hours) AS timed, min(CASE WHEN n >= 0.5 * t THEN hours END) AS p50,
             min(CASE WHEN n >= 0.95 * t THEN hours END) AS p95, max(hours) AS max,
@@ -79,7 +79,7 @@ def receipt(warehouse: Path, dataset: str, objection_id: str) -> Receipt:
         opened(warehouse / dataset, o="objections", g="grounds", m="members"),
         literal(objection_id.strip()),
     )
-    sql = f"""WITH {_timed(builds)}
+    sql = f"""WITH {as_timed(builds)}
         SELECT o.*, t.version AS since, t.hours FROM o JOIN b ON b.build_id = o.build_id
         JOIN timed t ON t.objection_id = o.objection_id
         WHERE o.objection_id = {wanted} ORDER BY b.number DESC LIMIT 1"""
@@ -127,7 +127,7 @@ def _released(version: Version) -> float:
     return datetime.fromisoformat(version.predicate.get("released_at", version.released_at)).timestamp()
 
 
-def _timed(builds: list[Version]) -> str:
+def as_timed(builds: list[Version]) -> str:
     """One row per objection: the first version whose build knew it, and how many hours after its receipt that was."""
     return f"""{_numbered(builds)},
         first AS (SELECT objection_id, min(received_at) AS received_at, min(number) AS version, min(released) AS at

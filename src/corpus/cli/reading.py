@@ -35,17 +35,23 @@ def diff(
     warehouse: Warehouse = HERE,
     samples: Annotated[int, typer.Option(min=1, max=1000, help="How many documents to name for each cause.")] = 3,
     text: Annotated[bool, typer.Option("--text", help="Show the text of these documents too.")] = False,
+    restricted: Restricted = False,
+    purpose: Purpose = UNSAID,
     json: Json = False,
 ) -> None:
-    """What came and what went between two versions, and why.
+    """What came and what went between two versions, by cause; with --restricted, samples name the posts too.
 
     Example: corpus diff uk-social@2..3
     """
     from corpus import query, render
     from corpus.versions import parse_span
 
-    found = query.diff(warehouse, *parse_span(span), samples=samples, with_text=text)
-    render.as_json(found) if json else render.diff(found, text)
+    dataset, numbers = parse_span(span)
+    if restricted:
+        enter(warehouse, dataset, (restricted, purpose), "diff", ("post", span))
+    shown = ("doc_id", *["post_id"] * restricted, *["text"] * text)
+    found = query.diff(warehouse, dataset, numbers, samples=samples, shown=shown)
+    render.as_json(found) if json else render.diff(found)
 
 
 @app.command()
