@@ -19,6 +19,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
+    "console",
     "demo receipts proving reader recalls",
     "render reproduction uses staleness verification",
     "audit exports",
@@ -51,6 +52,10 @@ READERS = [
     "versions",
     "receipts",
     "proving",
+    "console.serving",
+    "console.site",
+    "console.pages",
+    "console.asking",
     "exports.forms",
     "recalls",
     "uses",
