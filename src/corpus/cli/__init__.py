@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from corpus import __version__
-from corpus.cli import checking, logs, making, policies, proving, reading, sealing, serving, using, verifying
+from corpus.cli import checking, logs, looking, making, policies, proving, reading, sealing, serving, using, verifying
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 
@@ -15,6 +15,7 @@ __all__ = [
     "app",
     "checking",
     "logs",
+    "looking",
     "main",
     "making",
     "policies",
