@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -23,7 +21,7 @@ def datasets(request: Request) -> Response:
     names = shelf.names(warehouse)
     if len(names) == 1:
         return RedirectResponse(f"/{names[0]}", 303)
-    return page(request, "datasets.html", names=names, warehouse=warehouse)
+    return page(request, "datasets.html", {"names": names, "warehouse": warehouse})
 
 
 @router.get("/{reference}")
@@ -39,34 +37,30 @@ def timeline(request: Request, dataset: str) -> Response:
     """Every version, newest first."""
     moments = shelf.moments(console_of(request).warehouse, dataset)
     builds = [moment.version for moment in moments if moment.version.build_id]
-    most = max((v.rows or 0 for v in builds), default=0)
-    newest = builds[-1] if builds else None
-    return page(
-        request, "versions.html", dataset=dataset, here="Versions", moments=moments, builds=builds, most=most,
-        newest=newest,
-    )  # fmt: skip
+    most, newest = max((v.rows or 0 for v in builds), default=0), builds[-1] if builds else None
+    values = {"dataset": dataset, "moments": moments, "builds": builds, "most": most, "newest": newest}
+    return page(request, "versions.html", values)
 
 
 def version(request: Request, dataset: str, number: int) -> Response:
     """What one version is."""
     moments = shelf.moments(console_of(request).warehouse, dataset)
     found = shelf.build([moment.version for moment in moments], number)
-    moment = next(each for each in moments if each.version == found)
-    values: dict[str, Any] = {"moment": moment, "v": found, "dataset": dataset, "here": "Versions"}
+    values = {"dataset": dataset, "v": found, "moment": next(each for each in moments if each.version == found)}
     if found.statement is None:
-        return page(request, "unsealed.html", **values)
-    return page(request, "version.html", said=found.predicate, told=telling.told(found), **values)
+        return page(request, "unsealed.html", values)
+    return page(request, "version.html", values | {"said": found.predicate, "told": telling.told(found)})
 
 
 @router.get("/{dataset}/changes")
-def choose(request: Request, dataset: str, before: str = "", after: str = "") -> Response:
+def choice(request: Request, dataset: str, before: str = "", after: str = "") -> Response:
     """Which two versions to compare."""
     if before and after:
         parse_span(f"{dataset}@{before}..{after}")
         return RedirectResponse(f"/{dataset}@{before}..{after}", 303)
     builds = [v for v in shelf.known(console_of(request).warehouse, dataset) if v.build_id]
     chosen = [v.number for v in builds[-2:]]
-    return page(request, "changes.html", dataset=dataset, here="Changes", builds=builds, found=None, chosen=chosen)
+    return page(request, "changes.html", {"dataset": dataset, "builds": builds, "chosen": chosen, "found": None})
 
 
 def changes(request: Request, dataset: str, span: tuple[int, int]) -> Response:
@@ -75,9 +69,8 @@ def changes(request: Request, dataset: str, span: tuple[int, int]) -> Response:
     known = shelf.known(warehouse, dataset)
     for number in span:
         shelf.build(known, number)
-    found = query.diff(warehouse, dataset, span, samples=1)
-    builds = [v for v in known if v.build_id]
-    return page(request, "changes.html", dataset=dataset, here="Changes", builds=builds, found=found, chosen=list(span))
+    found, builds = query.diff(warehouse, dataset, span, samples=1), [v for v in known if v.build_id]
+    return page(request, "changes.html", {"dataset": dataset, "builds": builds, "chosen": span, "found": found})
 
 
 @router.get("/{dataset}/uses")
@@ -85,12 +78,11 @@ def used(request: Request, dataset: str) -> Response:
     """Which runs used which versions, newest first."""
     warehouse = console_of(request).warehouse
     shelf.known(warehouse, dataset)
-    return page(request, "uses.html", dataset=dataset, here="Uses", uses=uses(warehouse, dataset)[::-1])
+    return page(request, "uses.html", {"dataset": dataset, "uses": uses(warehouse, dataset)[::-1]})
 
 
 @router.get("/{dataset}/recalls")
 def recalled(request: Request, dataset: str) -> Response:
     """Which versions are called back, and who used them."""
     moments = shelf.moments(console_of(request).warehouse, dataset)
-    found = [moment for moment in moments if moment.recalled_at]
-    return page(request, "recalls.html", dataset=dataset, here="Recalls", moments=found[::-1])
+    return page(request, "recalls.html", {"dataset": dataset, "moments": [m for m in moments if m.recalled_at][::-1]})

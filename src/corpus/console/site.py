@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
@@ -42,10 +43,10 @@ def session_in(request: Request) -> Session | None:
     return session_of(console_of(request).door, request.cookies.get(COOKIE))
 
 
-def page(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
+def page(request: Request, template: str, values: dict[str, Any], status: int = 200) -> HTMLResponse:
     """A page of a template."""
     console = console_of(request)
-    shown = {"session": session_in(request), "is_restricted": console.is_restricted, "here": ""} | values
+    shown = {"session": session_in(request), "is_restricted": console.is_restricted} | values
     return HTMLResponse(console.templates.get_template(template).render(shown), status)
 
 
@@ -75,10 +76,12 @@ _HEADLINES: list[tuple[type[Exception], int, str]] = [
 
 def _mistake(request: Request, mistake: Exception) -> HTMLResponse:
     status, headline = next((status, says) for kind, status, says in _HEADLINES if isinstance(mistake, kind))
-    return page(request, "error.html", status, headline=headline, message=str(mistake))
+    return page(request, "error.html", {"headline": headline, "message": str(mistake)}, status)
 
 
 def _no_page(request: Request, mistake: Exception) -> HTMLResponse:
-    status = mistake.status_code if isinstance(mistake, HTTPException) else 404
+    status, detail = (mistake.status_code, mistake.detail) if isinstance(mistake, HTTPException) else (404, "")
+    if status in {401, 403}:
+        return page(request, "error.html", {"headline": "That is not allowed", "message": detail}, status)
     says = "There is no such page. A version's page is at /DATASET@N, a dataset's at /DATASET."
-    return page(request, "error.html", status, headline="That is not here", message=says)
+    return page(request, "error.html", {"headline": "That is not here", "message": says}, status)

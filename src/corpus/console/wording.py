@@ -8,7 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from corpus import __version__
-from corpus.render import clean
+from corpus.query import meaning
+from corpus.render import clean, differences
 
 
 def environment() -> Environment:
@@ -23,6 +24,8 @@ def environment() -> Environment:
     )
     made.globals["program"] = __version__
     made.filters |= {"moment": moment, "day": day, "share": share, "signed": signed, "digits": str, "count": int}
+    made.filters |= {"meaning": meaning, "posts": posts, "differences": lambda texts: differences(*texts)}
+    made.filters |= {"two": "{:.2f}".format}
     return made
 
 
@@ -70,3 +73,12 @@ def signed(change: int) -> str:
     ('251 fewer', 'as many')
     """
     return f"{abs(change):,} {'more' if change > 0 else 'fewer'}" if change else "as many"
+
+
+def posts(count: int) -> str:
+    """So many posts.
+
+    >>> posts(1), posts(12000)
+    ('1 post', '12,000 posts')
+    """
+    return f"{count:,} {'post' if count == 1 else 'posts'}"
