@@ -43,6 +43,8 @@ def known(warehouse: Path, dataset: str) -> list[Version]:
         dataset_folder(warehouse, dataset)
     except (DatasetError, ConfigError) as absent:
         raise NotThere(str(absent)) from None
+    except OSError:  # longer than a name can be
+        raise NotThere("There is no dataset of this name.") from None
     return versions(warehouse, dataset)
 
 
@@ -56,10 +58,10 @@ def build(found: list[Version], number: int) -> Version:
 
 def moments(warehouse: Path, dataset: str) -> list[Moment]:
     """Every version of a dataset with what became of it, oldest first."""
-    logged = entries(warehouse / dataset)
+    every, logged = known(warehouse, dataset), entries(warehouse / dataset)
     found: list[Moment] = []
     earlier: Version | None = None
-    for version in known(warehouse, dataset):
+    for version in every:
         found.append(_moment(version, earlier, logged))
         earlier = version if version.rows is not None else earlier
     return found

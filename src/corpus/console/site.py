@@ -59,6 +59,7 @@ def site(console: Console, *routers: APIRouter) -> FastAPI:
         made.include_router(router)
     made.exception_handler(CorpusError)(_mistake)
     made.exception_handler(HTTPException)(_no_page)
+    made.exception_handler(Exception)(_fault)
     return made
 
 
@@ -85,3 +86,8 @@ def _no_page(request: Request, mistake: Exception) -> HTMLResponse:
         return page(request, "error.html", {"headline": "That is not allowed", "message": detail}, status)
     says = "There is no such page. A version's page is at /DATASET@N, a dataset's at /DATASET."
     return page(request, "error.html", {"headline": "That is not here", "message": says}, status)
+
+
+def _fault(request: Request, _: Exception) -> HTMLResponse:
+    message = "Something failed that should not have. Nothing was changed; the console's log says where it failed."
+    return page(request, "error.html", {"headline": "This did not work", "message": message}, 500)
