@@ -23,7 +23,7 @@ LAYERS = [
     "demo receipts proving reader recalls subject",
     "render reproduction uses staleness verification",
     "audit exports funnel_shown",
-    "query build synth vectors policy_impact",
+    "query build synth vectors policy_impact changes causes",
     "clearance seal",
     "request",
     "versions evidence gates",
@@ -49,6 +49,8 @@ LINES_OF_CODE = 14500
 READERS = [
     "cli",
     "query",
+    "changes",
+    "causes",
     "versions",
     "receipts",
     "subject",

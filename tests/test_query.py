@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,57 +44,6 @@ def test_each_version_is_a_build_or_said_to_be_something_else(warehouse: Path) -
         (4, "build", "build-4", 3),
         (5, "unsealed", "build-5", None),
     ]
-
-
-@pytest.mark.parametrize(
-    ("span", "expected"),
-    [
-        ((1, 3), {
-            ("removed", "OBJECTED"): ["p1"],
-            ("removed", "OBJECTED_LINKED"): [HOSTILE_ID],
-            ("removed", "GONE"): ["p3"],
-            ("added", "ANOTHER_COPY"): ["p4"],
-            ("added", "NOT_PUBLIC"): ["p5"],
-            ("added", "NEW"): ["p6"],
-        }),
-        ((3, 4), {
-            ("removed", "EXACT_DUPLICATE"): ["p2"],
-            ("removed", "ANOTHER_COPY"): ["p6"],
-            ("added", "NEW"): ["p7"],
-        }),
-        ((4, 3), {
-            ("removed", "GONE"): ["p7"],
-            ("added", "EXACT_DUPLICATE"): ["p2"],
-            ("added", "ANOTHER_COPY"): ["p6"],
-        }),
-        ((3, 3), {}),
-        ((4, 5), {("removed", "GONE"): ["p4", "p5"]}),
-    ],
-)  # fmt: skip
-def test_each_document_that_came_or_went_has_its_cause(
-    warehouse: Path, span: tuple[int, int], expected: dict[tuple[str, str], list[str]]
-) -> None:
-    found = diff(warehouse, "uk-social", span)
-    posts = {(c.side, c.cause): sorted(sample["post_id"] for sample in c.samples) for c in found.changes}
-    assert posts == expected
-    assert found.rows_before - found.total("removed") + found.total("added") == found.rows_after
-
-
-def test_a_cause_counts_all_its_documents_and_shows_a_few(warehouse: Path) -> None:
-    (change,) = diff(warehouse, "uk-social", (4, 5), samples=1).changes
-    assert (change.documents, len(change.samples), change.samples[0]["text"]) == (2, 1, None)
-
-
-def test_text_is_shown_on_request_only(warehouse: Path) -> None:
-    (change,) = diff(warehouse, "uk-social", (4, 5), samples=1, with_text=True).changes
-    assert change.samples[0]["text"] in {"queue", "bus"}
-
-
-def test_a_difference_that_does_not_add_up_is_refused(own_warehouse: Path) -> None:
-    members = own_warehouse / "uk-social/members"
-    write_deltalake(members, DeltaTable(members).to_pyarrow_table(), mode="append")
-    with pytest.raises(DatasetError, match="do not add up"):
-        diff(own_warehouse, "uk-social", (1, 3))
 
 
 @pytest.mark.parametrize(

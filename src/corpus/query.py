@@ -4,50 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from corpus.causes import CAUSES
+from corpus.changes import Change, Diff, diff
 from corpus.errors import DatasetError
 from corpus.reasons import Reason, reasons_in
 from corpus.versions import Row, Version, build_at, input_table, literal, newest, opened, select, versions
 
 # ruff: noqa: S608 (whatever comes from outside stands in the SQL as a literal)
 
-MOVES = {
-    "GONE": "the post is not in the inputs any more",
-    "NEW": "the post was not in the inputs before",
-    "ANOTHER_COPY": "the same text is kept through another post than before",
-    "UNRECORDED": "members/ does not say which post it is",
-}
-"""Causes of a change that are no reason of the contract."""
-
-_ROWS = """SELECT (SELECT count(*) FROM a) AS a, (SELECT count(*) FROM b) AS b,
-    (SELECT count(*) FROM a JOIN b ON a.doc_id = b.doc_id) AS stayed"""
-
-
-@dataclass(frozen=True)
-class Change:
-    """Documents that came or went for one cause, and a few of them."""
-
-    side: Literal["removed", "added"]
-    cause: str
-    meaning: str
-    documents: int
-    samples: list[Row]
-
-
-@dataclass(frozen=True)
-class Diff:
-    """What differs between two versions; the changes add up to the difference of their rows."""
-
-    before: str
-    after: str
-    rows_before: int
-    rows_after: int
-    changes: list[Change]
-
-    def total(self, side: str) -> int:
-        """How many documents were removed, or added."""
-        return sum(change.documents for change in self.changes if change.side == side)
+__all__ = ["Change", "Diff", "Verdict", "diff", "meaning", "show", "why"]
 
 
 @dataclass(frozen=True)
@@ -77,67 +44,10 @@ def show(warehouse: Path, dataset: str, number: int | None) -> Version:
     return version
 
 
-def diff(warehouse: Path, dataset: str, span: tuple[int, int], samples: int = 3, with_text: bool = False) -> Diff:
-    """What came and what went between two versions, by cause, with a few documents of each."""
-    known = versions(warehouse, dataset)
-    a, b = (build_at(known, number) for number in span)
-    snapshots = {"a": ("snapshot", a.number), "b": ("snapshot", b.number)}
-    tables = opened(warehouse / dataset, m="members", x="exclusions", **snapshots)
-    (rows,) = select(tables, dataset, _ROWS)
-    found = select(tables, dataset, _moves(a, b, samples, "d.text" if with_text else "NULL"))
-    result = Diff(a.name, b.name, rows["a"], rows["b"], _changes(found))
-    stayed = {result.rows_before - result.total("removed"), result.rows_after - result.total("added"), rows["stayed"]}
-    if len(stayed) > 1:
-        raise DatasetError(f"{a.name} and {b.name} do not add up: a document is repeated in snapshot/ or members/.")
-    return result
-
-
-def _changes(rows: list[Row]) -> list[Change]:
-    """One change per side and cause, the largest first."""
-    grouped: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        sample = {key: row[key] for key in ("doc_id", "post_id", "text")}
-        grouped.setdefault((row["side"], row["cause"], row["documents"]), []).append(sample)
-    changes = [Change(side, cause, meaning(cause), n, some) for (side, cause, n), some in grouped.items()]
-    return sorted(changes, key=lambda change: (change.side != "removed", -change.documents, change.cause))
-
-
 def meaning(cause: str) -> str:
     """What a reason or a cause of change says to a person."""
-    known = MOVES | {reason.name: reason.meaning for reason in Reason}
+    known = CAUSES | {reason.name: reason.meaning for reason in Reason}
     return known.get(cause, "a reason that this version of the code does not know")
-
-
-def _moves(a: Version, b: Version, samples: int, text: str) -> str:
-    """The SQL of the documents in one version only, why the other does not have them, and how many share the cause."""
-    removed, added = _only_in("removed", "a", "b", "GONE", text), _only_in("added", "b", "a", "NEW", text)
-    return f"""
-        WITH ma AS ({_authors(a)}), mb AS ({_authors(b)}), xa AS ({_ledger(a)}), xb AS ({_ledger(b)}),
-        moved AS ({removed} UNION ALL {added}),
-        counted AS (SELECT *, count(*) OVER (PARTITION BY side, cause) AS documents,
-                           row_number() OVER (PARTITION BY side, cause ORDER BY doc_id) AS n FROM moved)
-        SELECT * FROM counted WHERE n <= {max(samples, 1):d} ORDER BY n"""
-
-
-def _authors(version: Version) -> str:
-    return f"SELECT doc_id, post_id FROM m WHERE role = 'author' AND build_id = {literal(version.build_id)}"
-
-
-def _ledger(version: Version) -> str:
-    return f"SELECT post_id, primary_reason, kept_instead FROM x WHERE build_id = {literal(version.build_id)}"
-
-
-def _only_in(side: str, here: str, there: str, otherwise: str, text: str) -> str:
-    """Documents of `here` alone. A duplicate whose kept post `here` does not keep means that only the copy changed."""
-    return f"""
-        SELECT '{side}' AS side, d.doc_id, m.post_id, {text} AS text, CASE
-            WHEN m.post_id IS NULL THEN 'UNRECORDED'
-            WHEN x.primary_reason IN ('EXACT_DUPLICATE', 'NEAR_DUPLICATE') AND kept.post_id IS NULL THEN 'ANOTHER_COPY'
-            ELSE coalesce(x.primary_reason, '{otherwise}') END AS cause
-        FROM {here} d LEFT ANTI JOIN {there} t ON d.doc_id = t.doc_id
-        LEFT JOIN m{here} m ON m.doc_id = d.doc_id
-        LEFT JOIN x{there} x ON x.post_id = m.post_id
-        LEFT JOIN m{here} kept ON kept.post_id = x.kept_instead"""
 
 
 def why(warehouse: Path, dataset: str, number: int | None, post_id: str) -> list[Verdict]:

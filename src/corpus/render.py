@@ -194,23 +194,25 @@ def funnel(said: dict[str, Any], most: int | None = None) -> None:
     tell(("left out because", "first", "in all", "what it means"), rows[:most], numbers=("first", "in all"))
 
 
-def diff(answer: Diff, with_text: bool = False) -> None:
+def diff(answer: Diff) -> None:
     """What came and went, by cause; the counts add up."""
     away, come = answer.total("removed"), answer.total("added")
     before, after = f"{answer.before}: {answer.rows_before:,}", f"{answer.after}: {answer.rows_after:,}"
     say(f"{before} documents - {away:,} removed + {come:,} added = {after} documents")
+    if answer.is_backwards:
+        say(f"The causes are what happened from {answer.after} to {answer.before}.")
     say()
-    headers = ("", "cause", "documents", "what it means")
-    tell(headers, [(c.side, c.cause, c.documents, c.meaning) for c in answer.changes], numbers=("documents",))
-    shown = [_sample(change, sample, with_text) for change in answer.changes for sample in change.samples]
-    if shown:
+    rows = [(c.side, c.cause, c.reason, c.documents, c.meaning) for c in answer.changes]
+    tell(("", "cause", "first reason", "documents", "what it means"), rows, numbers=("documents",))
+    samples = [(change, sample) for change in answer.changes for sample in change.samples]
+    if samples:
         say()
-        tell(("", "for example", "post", "document", *(["text"] if with_text else [])), shown)
+        tell(("", "for example", *samples[0][1]), [_sample(change, sample) for change, sample in samples])
 
 
-def _sample(change: Change, sample: dict[str, Any], with_text: bool) -> tuple[object, ...]:
-    text = shorten(sample["text"] or "", 200, placeholder=" …")
-    return (change.side, change.cause, sample["post_id"], sample["doc_id"], *([text] if with_text else []))
+def _sample(change: Change, sample: dict[str, Any]) -> tuple[object, ...]:
+    shown = (shorten(value or "", 200, placeholder=" …") if name == "text" else value for name, value in sample.items())
+    return (change.side, change.cause, *shown)
 
 
 def why(verdicts: list[Verdict]) -> None:

@@ -45,8 +45,9 @@ def diff(
     from corpus import query, render
     from corpus.versions import parse_span
 
-    found = query.diff(warehouse, *parse_span(span), samples=samples, with_text=text)
-    render.as_json(found) if json else render.diff(found, text)
+    shown = ("doc_id", "text") if text else ("doc_id",)
+    found = query.diff(warehouse, *parse_span(span), samples=samples, shown=shown)
+    render.as_json(found) if json else render.diff(found)
 
 
 @app.command()

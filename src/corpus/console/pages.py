@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from corpus import query
+from corpus.changes import diff as changes_of
 from corpus.console import shelf, telling
 from corpus.console.site import console_of, page
 from corpus.uses import uses
@@ -69,7 +69,7 @@ def changes(request: Request, dataset: str, span: tuple[int, int]) -> Response:
     known = shelf.known(warehouse, dataset)
     for number in span:
         shelf.build(known, number)
-    found, builds = query.diff(warehouse, dataset, span, samples=1), [v for v in known if v.build_id]
+    found, builds = changes_of(warehouse, dataset, span, samples=1), [v for v in known if v.build_id]
     return page(request, "changes.html", {"dataset": dataset, "builds": builds, "chosen": span, "found": found})
 
 
