@@ -67,7 +67,9 @@ def test_versions_that_no_build_finished_are_said_to_be_so(small: Path) -> None:
 
 def test_a_version_is_told_in_words(small: Path, whole: Whole) -> None:
     said = get(console_over(small), "/uk-social@1")
-    assert "4 of 6 posts are in; 2 were left out" in said
+    assert "4 posts are in. It holds what was written before 1 Nov 2026, 00:00 UTC" in said
+    assert "its text equals that of an earlier post that was kept EXACT_DUPLICATE <10" in said
+    assert "Numbers under 10 are not shown" in said
     assert "rule ACCOUNT_PRIVATE is off: the forum has no private accounts" in said
     assert "switched off for this build it is down for repairs" in said
     said = get(console_over(whole.warehouse), "/uk-social@1")
@@ -80,8 +82,13 @@ def test_a_version_is_told_in_words(small: Path, whole: Whole) -> None:
 def test_what_changed_is_told_by_cause_and_adds_up(whole: Whole) -> None:
     asked = console_over(whole.warehouse)
     said = get(asked, "/uk-social@1..2")
+    assert "uk-social@1 60 − hidden went + hidden came = uk-social@2 59" in said
+    assert "an objection came in NEW_OBJECTION, the author objected hidden" in said
+    officer = console_over(whole.warehouse, is_restricted=True)
+    signed_in(officer)
+    said = get(officer, "/uk-social@1..2")
     assert "uk-social@1 60 − 1 went + 0 came = uk-social@2 59" in said
-    assert "Posts that went: 1" in said
+    assert "Posts that went: 1 Because Posts an objection came in NEW_OBJECTION, the author objected 1" in said
     chosen = asked.client.get("/uk-social/changes?before=2&after=1")
     assert (chosen.status_code, chosen.headers["location"]) == (303, "/uk-social@2..1")
 

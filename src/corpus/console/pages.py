@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from corpus.changes import diff as changes_of
 from corpus.console import shelf, telling
-from corpus.console.site import console_of, page
+from corpus.console.site import console_of, page, session_in
 from corpus.uses import uses
 from corpus.versions import parse_reference, parse_span
 
@@ -49,7 +49,14 @@ def version(request: Request, dataset: str, number: int) -> Response:
     values = {"dataset": dataset, "v": found, "moment": next(each for each in moments if each.version == found)}
     if found.statement is None:
         return page(request, "unsealed.html", values)
-    return page(request, "version.html", values | {"said": found.predicate, "told": telling.told(found)})
+    return page(
+        request, "version.html", values | {"said": found.predicate, "told": telling.told(found, _exact(request))}
+    )
+
+
+def _exact(request: Request) -> bool:
+    """Whether small numbers may be seen: by who signed in, and may look at single people."""
+    return session_in(request) is not None
 
 
 @router.get("/{dataset}/changes")
@@ -70,7 +77,17 @@ def changes(request: Request, dataset: str, span: tuple[int, int]) -> Response:
     for number in span:
         shelf.build(known, number)
     found, builds = changes_of(warehouse, dataset, span, samples=1), [v for v in known if v.build_id]
-    return page(request, "changes.html", {"dataset": dataset, "builds": builds, "chosen": span, "found": found})
+    return page(
+        request,
+        "changes.html",
+        {
+            "dataset": dataset,
+            "builds": builds,
+            "chosen": span,
+            "found": found,
+            "moved": telling.moved(found, _exact(request)),
+        },
+    )
 
 
 @router.get("/{dataset}/uses")

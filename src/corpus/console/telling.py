@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus.audit.pinned import policy_of
+from corpus.changes import Change, Diff, Side
 from corpus.errors import CorpusError
+from corpus.funnel_shown import LEAST, Shown, hidden_beside, shown_funnel
 from corpus.policy import Policy
 from corpus.policy_explained import Explanation, explained
 from corpus.policy_words import lines, sentence, value_of
-from corpus.query import meaning
 from corpus.reasons import Group, Reason
 from corpus.render import departures
-from corpus.versions import Version
+from corpus.versions import Row, Version
 
 OUTCOMES = {
     "passed": "checked: it was not so",
@@ -41,21 +42,39 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Step:
+    """Posts left out for one kind of reason, and how many are left after it; a number is None where it is hidden."""
+
+    because: str
+    posts: int | None
+    left: int | None
+    reasons: list[Shown]
+
+
+@dataclass(frozen=True)
 class Told:
     """A version in words; no policy where its statement's has other keys than this program's."""
 
     policy: Explanation | None
     gates: list[Gate]
     departures: list[str]
-    groups: list[tuple[str, int, list[tuple[str, str, int]]]]
+    totals: dict[str, Shown]
+    steps: list[Step]
+
+    @property
+    def hides(self) -> bool:
+        """Whether a number is hidden because it is small, or would give a small one away."""
+        return any(reason.first is None for step in self.steps for reason in step.reasons)
 
 
-def told(version: Version) -> Told:
-    """What a version's statement says."""
+def told(version: Version, exact: bool) -> Told:
+    """What a version's statement says, with small numbers hidden unless they may be seen."""
     said = version.predicate
-    policy = _policy(said)
+    policy, lines = _policy(said), shown_funnel(said, exact)
     gates = [_gate(each, policy) for each in said["gates"]]
-    return Told(explained(policy) if policy else None, gates, departures(said), _groups(said["funnel"]["primary"]))
+    totals = {line.name: line for line in lines if line.kind == "total"}
+    reasons = [line for line in lines if line.kind == "reason" and line.first != 0]
+    return Told(explained(policy) if policy else None, gates, departures(said), totals, _steps(totals, reasons, said))
 
 
 def _policy(said: dict[str, Any]) -> Policy | None:
@@ -73,12 +92,49 @@ def _gate(gate: dict[str, Any], policy: Policy | None) -> Gate:
     return Gate(gate["gate"], refuses, OUTCOMES.get(outcome, outcome), is_open, gate.get("because") or "")
 
 
-def _groups(primary: dict[str, str]) -> list[tuple[str, int, list[tuple[str, str, int]]]]:
-    """The reasons by group, each with its meaning and how many posts it left out first; the commonest stand first."""
-    found = []
-    for group, words in GROUPS.items():
-        own = [(n, int(count)) for n, count in primary.items() if n in Reason.__members__ and Reason[n].group is group]
-        rows = [(name, meaning(name), count) for name, count in sorted(own, key=lambda each: (-each[1], each[0]))]
-        if rows:
-            found.append((words, sum(row[2] for row in rows), rows))
-    return found
+def _steps(totals: dict[str, Shown], reasons: list[Shown], said: Row) -> list[Step]:
+    """The reasons by group. Where several groups hide a number, their sums would give it away: then one step is all."""
+    own = {words: [each for each in reasons if _group(each.name) is group] for group, words in GROUPS.items()}
+    hiding = [words for words, each in own.items() if any(reason.first is None for reason in each)]
+    left, excluded = totals["posts"].first, totals["excluded"].first
+    if left is None or excluded is None or len(hiding) > 1:
+        return [Step("for one reason or another", excluded, totals["kept"].first, reasons)]
+    primary = {name: int(count) for name, count in said["funnel"]["primary"].items()}
+    steps = []
+    for words, each in own.items():
+        posts = sum(primary.get(reason.name, 0) for reason in each)
+        left -= posts
+        steps += [Step(words, posts, left, each)] if each else []
+    return steps
+
+
+def _group(name: str) -> Group:
+    return Reason[name].group if name in Reason.__members__ else Group.POST
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What came or went: in all, and for each cause; a number is None where it is hidden."""
+
+    posts: int | None
+    changes: list[tuple[Change, int | None]]
+
+
+def moved(found: Diff, exact: bool) -> dict[str, Moved]:
+    """What went and what came; of both sums, neither is told where one gives a small number away."""
+    sides: list[Side] = ["removed", "added"]
+    own = {side: [change for change in found.changes if change.side == side] for side in sides}
+    counts = {side: {str(n): each.documents for n, each in enumerate(changes)} for side, changes in own.items()}
+    hidden = {side: (set[str](), False) if exact else hidden_beside(counts[side]) for side in sides}
+    without_sums = any(without for _, without in hidden.values())
+    return {
+        side: Moved(
+            None if without_sums else found.total(side),
+            [(each, _shown(str(n), each.documents, hidden[side][0], exact)) for n, each in enumerate(own[side])],
+        )
+        for side in sides
+    }
+
+
+def _shown(name: str, count: int, hidden: set[str], exact: bool) -> int | None:
+    return count if exact or (name not in hidden and count >= LEAST) else None

@@ -25,7 +25,7 @@ def environment() -> Environment:
     made.globals["program"] = __version__
     made.filters |= {"moment": moment, "day": day, "share": share, "signed": signed, "digits": str, "count": int}
     made.filters |= {"meaning": meaning, "posts": posts, "differences": lambda texts: differences(*texts)}
-    made.filters |= {"two": "{:.2f}".format}
+    made.filters |= {"or_hidden": lambda count: "hidden" if count is None else count, "two": "{:.2f}".format}
     return made
 
 
