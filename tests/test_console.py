@@ -83,12 +83,12 @@ def test_what_changed_is_told_by_cause_and_adds_up(whole: Whole) -> None:
     asked = console_over(whole.warehouse)
     said = get(asked, "/uk-social@1..2")
     assert "uk-social@1 60 − hidden went + hidden came = uk-social@2 59" in said
-    assert "an objection came in NEW_OBJECTION, the author objected hidden" in said
+    assert "an objection came in NEW_OBJECTION: the author objected hidden" in said
     officer = console_over(whole.warehouse, is_restricted=True)
     signed_in(officer)
     said = get(officer, "/uk-social@1..2")
     assert "uk-social@1 60 − 1 went + 0 came = uk-social@2 59" in said
-    assert "Posts that went: 1 Because Posts an objection came in NEW_OBJECTION, the author objected 1" in said
+    assert "Posts that went: 1 Because Posts an objection came in NEW_OBJECTION: the author objected 1" in said
     chosen = asked.client.get("/uk-social/changes?before=2&after=1")
     assert (chosen.status_code, chosen.headers["location"]) == (303, "/uk-social@2..1")
 

@@ -14,7 +14,7 @@ from corpus.policy_explained import Explanation, explained
 from corpus.policy_words import lines, sentence, value_of
 from corpus.reasons import Group, Reason
 from corpus.render import departures
-from corpus.versions import Row, Version
+from corpus.versions import Version
 
 OUTCOMES = {
     "passed": "checked: it was not so",
@@ -74,7 +74,7 @@ def told(version: Version, exact: bool) -> Told:
     gates = [_gate(each, policy) for each in said["gates"]]
     totals = {line.name: line for line in lines if line.kind == "total"}
     reasons = [line for line in lines if line.kind == "reason" and line.first != 0]
-    return Told(explained(policy) if policy else None, gates, departures(said), totals, _steps(totals, reasons, said))
+    return Told(explained(policy) if policy else None, gates, departures(said), totals, _steps(totals, reasons))
 
 
 def _policy(said: dict[str, Any]) -> Policy | None:
@@ -92,20 +92,19 @@ def _gate(gate: dict[str, Any], policy: Policy | None) -> Gate:
     return Gate(gate["gate"], refuses, OUTCOMES.get(outcome, outcome), is_open, gate.get("because") or "")
 
 
-def _steps(totals: dict[str, Shown], reasons: list[Shown], said: Row) -> list[Step]:
-    """The reasons by group. Where several groups hide a number, their sums would give it away: then one step is all."""
-    own = {words: [each for each in reasons if _group(each.name) is group] for group, words in GROUPS.items()}
-    hiding = [words for words, each in own.items() if any(reason.first is None for reason in each)]
+def _steps(totals: dict[str, Shown], reasons: list[Shown]) -> list[Step]:
+    """The reasons by group, by what is shown of them; then those together whose numbers are hidden."""
     left, excluded = totals["posts"].first, totals["excluded"].first
-    if left is None or excluded is None or len(hiding) > 1:
-        return [Step("for one reason or another", excluded, totals["kept"].first, reasons)]
-    primary = {name: int(count) for name, count in said["funnel"]["primary"].items()}
+    if left is None or excluded is None:
+        return [Step("for one reason or another", None, totals["kept"].first, reasons)]
     steps = []
-    for words, each in own.items():
-        posts = sum(primary.get(reason.name, 0) for reason in each)
+    for group, words in GROUPS.items():
+        own = [reason for reason in reasons if _group(reason.name) is group]
+        posts = sum(reason.first or 0 for reason in own)
         left -= posts
-        steps += [Step(words, posts, left, each)] if each else []
-    return steps
+        steps += [Step(words, posts, left, own)] if own else []
+    hidden = excluded - sum(step.posts or 0 for step in steps)
+    return [*steps, Step("for reasons whose numbers are hidden", hidden, left - hidden, [])] if hidden else steps
 
 
 def _group(name: str) -> Group:
@@ -118,6 +117,11 @@ class Moved:
 
     posts: int | None
     changes: list[tuple[Change, int | None]]
+
+    @property
+    def hides(self) -> bool:
+        """Whether a number is hidden because it is small, or would give a small one away."""
+        return self.posts is None or any(posts is None for _, posts in self.changes)
 
 
 def moved(found: Diff, exact: bool) -> dict[str, Moved]:
