@@ -56,7 +56,7 @@ lock: $(INSTALLED)  ## the locks again, from pyproject.toml
 	@$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
 
 clean:  ## delete what these targets made
-	rm -rf .venv dist build demo src/*.egg-info verifier/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .build dist build demo src/*.egg-info verifier/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): requirements-dev.lock pyproject.toml verifier/pyproject.toml tools/setup.sh
 	@tools/setup.sh packages

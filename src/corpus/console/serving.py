@@ -38,6 +38,7 @@ def _listening(port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((HERE[0], port))
+        made.listen()  # whoever reads the address may open it at once
     except OSError as taken:
         made.close()
         raise EnvironmentFault(
