@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from corpus.console.door import IDLE, LONGEST, PAUSE, TRIES
+from corpus.console.door import IDLE, LONGEST, PAUSE, TRIES, Door, new_token, sign_in
 from corpus.console.serving import serve
 from corpus.console.site import Console
 from corpus.errors import ConfigError, EnvironmentFault
@@ -291,3 +292,20 @@ def test_a_port_that_is_taken_is_said_to_be_so(warehouse: Path) -> None:
         taken.listen()
         with pytest.raises(EnvironmentFault, match="--port"):
             serve(Console(warehouse, lambda _: Path("/nowhere")), "127.0.0.1", taken.getsockname()[1], print)
+
+
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "..", "a/b"])
+def test_signing_in_leads_nowhere_else(warehouse: Path, to: str) -> None:
+    asked = console_over(warehouse, is_restricted=True)
+    said = {"name": "Ann", "token": asked.tokens[-1], "to": to}
+    assert asked.client.post("/-/sign-in", data=said, headers=OWN).status_code == 400
+    assert len(asked.tokens) == 1
+
+
+def test_one_token_opens_once_however_many_try_it_at_once() -> None:
+    tokens: list[str] = []
+    door = Door(tokens.append)
+    new_token(door)
+    with ThreadPoolExecutor(8) as pool:
+        keys = [*pool.map(lambda n: sign_in(door, tokens[0], f"Ann {n}"), range(5))]
+    assert len([key for key in keys if key]) == 1

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from corpus import lookups, query
 from corpus.console import door, shelf
-from corpus.console.site import COOKIE, Console, console_of, page, session_in
+from corpus.console.site import Console, console_of, cookie_of, page, session_in
 from corpus.errors import ConfigError
 from corpus.proving import file_name, prove
 from corpus.subject import NobodyKnows, subject
@@ -53,17 +53,17 @@ def sign_in(request: Request, form: Form) -> Response:
     console, to = console_of(request), form.get("to", "")
     if not console.is_restricted:
         return sign_in_page(request)
-    if door.is_shut(console.door):
-        wrong = f"Too many wrong tokens. Wait {door.PAUSE} seconds; until then, no token is looked at."
-        return page(request, "sign_in.html", {"to": to, "wrong": wrong}, 429)
-    who = f"{_name(form)} ({lookups.user()})"
-    key = door.sign_in(console.door, form.get("token", ""), who)
+    place, who = f"/{parse_name(to)}/ask" if to else "/", f"{_name(form)} ({lookups.user()})"
+    try:
+        key = door.sign_in(console.door, form.get("token", ""), who)
+    except door.Shut as shut:
+        return page(request, "sign_in.html", {"to": to, "wrong": str(shut)}, 429)
     if key is None:
         wrong = "That is not the token. The one that counts is the last that the console printed where it was started."
         return page(request, "sign_in.html", {"to": to, "wrong": wrong}, 403)
-    answer = RedirectResponse(f"/{parse_name(to)}/ask" if to else "/", 303)
-    answer.set_cookie(COOKIE, key, httponly=True, samesite="strict", path="/")
-    return answer
+    done = RedirectResponse(place, 303)
+    done.set_cookie(cookie_of(request), key, httponly=True, samesite="strict", path="/")
+    return done
 
 
 def _name(form: dict[str, str]) -> str:
@@ -77,10 +77,10 @@ def _name(form: dict[str, str]) -> str:
 def sign_out(request: Request, form: Form) -> Response:
     """Ends the session."""
     _require_own(request, form)
-    door.sign_out(console_of(request).door, request.cookies.get(COOKIE))
-    answer = RedirectResponse("/", 303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
-    return answer
+    door.sign_out(console_of(request).door, request.cookies.get(cookie_of(request)))
+    done = RedirectResponse("/", 303)
+    done.delete_cookie(cookie_of(request), httponly=True, samesite="strict")
+    return done
 
 
 @router.get("/{dataset}/ask")

@@ -6,6 +6,9 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
+
+from corpus.errors import CorpusError
 
 LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """32 signs that nobody takes for each other; 20 of them are 100 bits."""
@@ -15,6 +18,10 @@ IDLE, LONGEST = 30 * 60, 8 * 3600
 
 TRIES, PAUSE = 5, 60
 """So many wrong tokens in so many seconds, and nobody gets in for as long."""
+
+
+class Shut(CorpusError):
+    """The door, after too many wrong tokens."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Door:
     sessions: dict[str, Session] = field(default_factory=dict)
     used: dict[str, float] = field(default_factory=dict)
     wrong: list[float] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
 
 
 def new_token(door: Door) -> None:
@@ -46,7 +54,14 @@ def new_token(door: Door) -> None:
 
 
 def sign_in(door: Door, token: str, who: str) -> str | None:
-    """The key of a new session, if the token is right; it is spent then."""
+    """The key of a new session, if the token is right; it is spent then. Raises Shut after too many wrong ones."""
+    with door.lock:
+        if is_shut(door):
+            raise Shut(f"Too many wrong tokens. Wait {PAUSE} seconds; until then, no token is looked at.")
+        return _session(door, token, who)
+
+
+def _session(door: Door, token: str, who: str) -> str | None:
     typed = "".join(token.split()).replace("-", "").upper()
     if not door.token or not secrets.compare_digest(typed.encode(), door.token[0].encode()):
         door.wrong.append(door.clock())

@@ -18,8 +18,6 @@ from corpus.console.door import Door, Session, session_of
 from corpus.console.shelf import NotThere
 from corpus.errors import ConfigError, CorpusError, DatasetError
 
-COOKIE = "corpus_session"
-
 
 @dataclass(frozen=True)
 class Console:
@@ -38,9 +36,14 @@ def console_of(request: Request) -> Console:
     return found
 
 
+def cookie_of(request: Request) -> str:
+    """The name of the session's cookie; browsers do not keep the cookies of ports apart."""
+    return f"corpus_{request.url.port}"
+
+
 def session_in(request: Request) -> Session | None:
     """Who asks, if they signed in."""
-    return session_of(console_of(request).door, request.cookies.get(COOKIE))
+    return session_of(console_of(request).door, request.cookies.get(cookie_of(request)))
 
 
 def page(request: Request, template: str, values: dict[str, Any], status: int = 200) -> HTMLResponse:
@@ -83,7 +86,8 @@ def _mistake(request: Request, mistake: Exception) -> HTMLResponse:
 def _no_page(request: Request, mistake: Exception) -> HTMLResponse:
     status, detail = (mistake.status_code, mistake.detail) if isinstance(mistake, HTTPException) else (404, "")
     if status in {401, 403}:
-        return page(request, "error.html", {"headline": "That is not allowed", "message": detail}, status)
+        headline = "Please sign in" if status == 401 else "That is not allowed"
+        return page(request, "error.html", {"headline": headline, "message": detail}, status)
     says = "There is no such page. A version's page is at /DATASET@N, a dataset's at /DATASET."
     return page(request, "error.html", {"headline": "That is not here", "message": says}, status)
 
