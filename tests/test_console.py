@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from corpus.evidence.store import read_statement, statement_path
 from tests.consoles import OWN, Asked, console_over, signed_in
 from tests.small_dataset import HOSTILE_ID, HOSTILE_TEXT, build, empty, small_dataset
+from tests.statements import restate, write_statement
 from tests.whole_dataset import Whole, whole_dataset
 
 
@@ -171,3 +173,30 @@ def test_whatever_posts_and_ids_hold_is_shown_and_does_nothing(small: Path) -> N
     assert "Yes. This post is in uk-social@6." in page
     assert "&lt;script&gt;a tram in Leeds \\x1b]0;owned" in page
     assert not re.search(r"<script|[\x00-\x08\x1b\x9b\u202e]", page)
+
+
+def test_what_people_wrote_in_statements_is_shown_and_does_nothing(small: Path) -> None:
+    path = statement_path(small / "uk-social", 4)
+    said = read_statement(path)
+    assert said
+    said["predicate"]["policy"]["name"] = "<script>name</script>"
+    said["predicate"]["gates"][1]["because"] = "<img src=x onerror=alert(1)>\x1b[2J"
+    said["predicate"]["inputs"][0]["table"] = "<b>posts"
+    path.unlink()
+    write_statement(path, said)
+    for place in ("/uk-social", "/uk-social@4", "/uk-social/changes"):
+        page = console_over(small).client.get(place)
+        assert page.status_code == 200
+        assert not re.search(r"<script|<img|<b>posts|[\x00-\x08\x1b]", page.text)
+    assert "switched off for this build <img src=x onerror=alert(1)>\\x1b[2J" in get(
+        console_over(small), "/uk-social@4"
+    )
+
+
+def test_a_statement_that_somebody_changed_is_not_called_sealed(tmp_path: Path) -> None:
+    whole = whole_dataset(tmp_path)
+    restate(statement_path(whole.folder, 2), lambda said: said.update(cutoff="2026-11-09T00:00:00Z"))
+    asked = console_over(whole.warehouse)
+    assert "uk-social@2 Statement changed" in get(asked, "/uk-social")
+    assert "Do not rely on this page." in get(asked, "/uk-social@2")
+    assert "Do not rely on this page." not in get(asked, "/uk-social@3")

@@ -135,9 +135,10 @@ def _registered(
     kind, name, purpose = KINDS.get(form.get("kind", "")), form.get("id", "").strip(), form.get("purpose", "").strip()
     if kind is None or not name:
         raise ConfigError("Say whether it is a post or an account, and give its id.")
-    if not purpose:
-        raise ConfigError("Say what the look-up is for: the register keeps it beside your name.")
-    lookup = lookups.LookUp(who, purpose, verb, kind, name)
+    try:
+        lookup = lookups.LookUp(who, purpose, verb, kind, name)
+    except ConfigError as wrong:
+        raise ConfigError(str(wrong).replace("--purpose", "What the look-up is for")) from None
     lookups.register(_folder(console_of(request), dataset), lookup)
     return kind, name
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from corpus.errors import CorpusError
+from corpus.errors import ConfigError
 
 LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """32 signs that nobody takes for each other; 20 of them are 100 bits."""
@@ -20,7 +20,7 @@ TRIES, PAUSE = 5, 60
 """So many wrong tokens in so many seconds, and nobody gets in for as long."""
 
 
-class Shut(CorpusError):
+class Shut(ConfigError):
     """The door, after too many wrong tokens."""
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from corpus.errors import ConfigError, DatasetError
-from corpus.evidence.journal import Entry, entries, of_kind
+from corpus.evidence.journal import Entry, entries, of_kind, require_recorded
 from corpus.render import departures
 from corpus.versions import Version, build_at, dataset_folder, versions
+
+Seal = Literal["sealed", "unlogged", "changed", "cut short"]
 
 
 class NotThere(DatasetError):
@@ -22,9 +25,14 @@ class Moment:
     version: Version
     previous: int | None
     before: int | None
-    is_sealed: bool
+    seal: Seal
     recalled_at: str | None
     uses: list[Entry]
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its statement bears the dataset's signature, and is the one that the log records."""
+        return self.seal == "sealed"
 
     @property
     def departures(self) -> list[str]:
@@ -62,14 +70,29 @@ def moments(warehouse: Path, dataset: str) -> list[Moment]:
     found: list[Moment] = []
     earlier: Version | None = None
     for version in every:
-        found.append(_moment(version, earlier, logged))
+        found.append(_moment(warehouse / dataset, version, earlier, logged))
         earlier = version if version.rows is not None else earlier
     return found
 
 
-def _moment(version: Version, earlier: Version | None, logged: list[Entry]) -> Moment:
+def _moment(folder: Path, version: Version, earlier: Version | None, logged: list[Entry]) -> Moment:
     recalls = of_kind(logged, "recall", version.number)
-    sealed, uses = (of_kind(logged, kind, version.number) for kind in ("version", "use"))
+    uses = of_kind(logged, "use", version.number)
     fewer = version.rows - earlier.rows if earlier and earlier.rows is not None and version.rows is not None else None
     recalled_at = recalls[-1]["at"] if recalls else None
-    return Moment(version, earlier.number if earlier else None, fewer, bool(sealed), recalled_at, uses)
+    return Moment(
+        version, earlier.number if earlier else None, fewer, _seal(folder, version, logged), recalled_at, uses
+    )
+
+
+def _seal(folder: Path, version: Version, logged: list[Entry]) -> Seal:
+    """Whether a version is sealed; if not, what it lacks, or that its statement is not the one that was sealed."""
+    if version.statement is None:
+        return "cut short"
+    if not of_kind(logged, "version", version.number):
+        return "unlogged"
+    try:
+        require_recorded(folder, version.number, logged)
+    except DatasetError:
+        return "changed"
+    return "sealed"
