@@ -15,6 +15,8 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.ui import WebDriverWait
 
 from corpus_verify.keys import read_public
 from corpus_verify.proof import check
@@ -106,15 +108,24 @@ def complaints(browser: Chrome) -> list[dict[str, str]]:
 def sign_in(browser: Chrome, address: str, token: str) -> None:
     page(browser, f"{address}/uk-social/ask")
     browser.find_element(By.NAME, "name").send_keys("Ann Officer")
-    browser.find_element(By.NAME, "token").send_keys(token.lower() + Keys.ENTER)
+    browser.find_element(By.NAME, "token").send_keys(token.lower())
+    submit(browser, "token")
 
 
 def look_up(browser: Chrome, address: str, kind: str, name: str) -> str:
     page(browser, f"{address}/uk-social/ask")
     browser.find_element(By.CSS_SELECTOR, f"input[value={kind}]").click()
     browser.find_element(By.NAME, "id").send_keys(name)
-    browser.find_element(By.NAME, "purpose").send_keys("complaint 2026-118" + Keys.ENTER)
+    browser.find_element(By.NAME, "purpose").send_keys("complaint 2026-118")
+    submit(browser, "purpose")
     return browser.find_element(By.TAG_NAME, "main").text
+
+
+def submit(browser: Chrome, field: str) -> None:
+    """Sends the form of a field, as Enter does, and waits for the page that answers."""
+    before = browser.find_element(By.TAG_NAME, "main")
+    browser.find_element(By.NAME, field).send_keys(Keys.ENTER)
+    WebDriverWait(browser, 30).until(staleness_of(before))
 
 
 def test_pages_of_a_dataset_fit_a_desk_and_a_phone(served: tuple[str, str], browser: Chrome) -> None:
@@ -171,6 +182,7 @@ def test_an_officer_signs_in_looks_up_and_takes_a_proof(whole: Whole, served: tu
     claim = check(proof.read_bytes(), read_public(whole.folder / "evidence/public.pem")).claim
     assert (claim.id, claim.is_in) == ("account of p1", False)
     browser.find_element(By.CSS_SELECTOR, ".who button").click()
+    WebDriverWait(browser, 30).until(lambda now: now.find_element(By.LINK_TEXT, "Sign in"))
     page(browser, f"{address}/uk-social/ask")
     assert browser.current_url.startswith(f"{address}/-/sign-in")
 

@@ -13,7 +13,7 @@ import pytest
 from corpus.console.door import IDLE, LONGEST, PAUSE, TRIES, Door, new_token, sign_in
 from corpus.console.serving import serve
 from corpus.console.site import Console
-from corpus.errors import ConfigError, EnvironmentFault
+from corpus.errors import ConfigError, DatasetError, EnvironmentFault
 from corpus.lookups import lookups
 from corpus_verify.keys import read_public
 from corpus_verify.proof import check
@@ -309,3 +309,8 @@ def test_one_token_opens_once_however_many_try_it_at_once() -> None:
     with ThreadPoolExecutor(8) as pool:
         keys = [*pool.map(lambda n: sign_in(door, tokens[0], f"Ann {n}"), range(5))]
     assert len([key for key in keys if key]) == 1
+
+
+def test_a_warehouse_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="There is no warehouse"):
+        serve(Console(tmp_path / "nothing", lambda _: Path("/nowhere")), "127.0.0.1", 0, print)

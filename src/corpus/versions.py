@@ -112,10 +112,15 @@ def versions(warehouse: Path, dataset: str) -> list[Version]:
     return sorted((_version(folder, commit) for commit in commits), key=lambda version: version.number)
 
 
-def dataset_folder(warehouse: Path, dataset: str) -> Path:
-    """Where a dataset stands. Raises DatasetError where there is no such dataset."""
+def require_warehouse(warehouse: Path) -> None:
+    """Raises DatasetError where there is no such folder."""
     if not warehouse.is_dir():
         raise DatasetError(f"There is no warehouse {warehouse}: name it by --warehouse or CORPUS_WAREHOUSE.")
+
+
+def dataset_folder(warehouse: Path, dataset: str) -> Path:
+    """Where a dataset stands. Raises DatasetError where there is no such dataset."""
+    require_warehouse(warehouse)
     folder = warehouse / parse_name(dataset)
     if (folder / "snapshot/_delta_log").is_dir():
         return folder

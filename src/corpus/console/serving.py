@@ -12,17 +12,22 @@ from corpus.console.door import new_token
 from corpus.console.guards import guarded, own_hosts
 from corpus.console.site import Console, site
 from corpus.errors import ConfigError, EnvironmentFault
+from corpus.versions import require_warehouse
 
 HERE = ("127.0.0.1", "localhost")
 
 
 def serve(console: Console, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Answers until it is stopped. Raises ConfigError for an address that others could reach."""
+    """Answers until it is stopped.
+
+    Raises ConfigError for an address that others could reach, DatasetError where there is no warehouse.
+    """
     if host not in HERE:
         raise ConfigError(
             f"--host: found '{host}'; the console answers to this machine alone (127.0.0.1), since few may see "
             f"what it shows. From elsewhere, use a tunnel: ssh -L {port}:127.0.0.1:{port} MACHINE."
         )
+    require_warehouse(console.warehouse)
     with _listening(port) as listening:
         port = listening.getsockname()[1]
         app = guarded(site(console, asking.router, pages.router), own_hosts(port))
