@@ -140,9 +140,11 @@ def test_a_post_that_is_in_and_one_that_was_left_out(whole: Whole) -> None:
     assert "Yes. This post is in uk-social@3." in said
     assert "Used for training: tram-3b (uk-social@3), tram-1b (uk-social@1)." in said
     said = look_up(asked, form, "post", "p1")
-    assert "No. It was left out of uk-social@3 because the author objected." in said
+    assert "Not any more. It was left out of uk-social@3 because the author objected." in said
+    assert "Earlier versions hold it: uk-social@1." in said
     assert "by objection o-1, on facebook" in said
     assert "Used for training: tram-1b (uk-social@1)." in said
+    assert "No. uk-social@3 has not judged a post with this id." in look_up(asked, form, "post", "p91")
     assert "No version of uk-social knows it" in look_up(asked, form, "post", "p-nobody")
 
 
@@ -152,7 +154,7 @@ def test_an_account_that_is_in_one_that_is_out_and_one_that_nobody_knows(whole: 
     said = look_up(asked, form, "account", "account of p2")
     assert "Yes. uk-social@3 holds 1 post of this account, and 4 posts that it is a co-author of." in said
     said = look_up(asked, form, "account", "account of p1")
-    assert "No. uk-social@3 holds no post of this account." in said
+    assert "Not any more. uk-social@3 holds no post of this account." in said
     assert "Used for training: tram-1b (uk-social@1" in said
     assert "Nothing of this account is in any version" in look_up(asked, form, "account", "stranger")
 

@@ -70,9 +70,9 @@ def signed(change: int) -> str:
     """A change as people say it.
 
     >>> signed(-251), signed(0)
-    ('251 fewer', 'as many')
+    ('251 fewer than', 'as many as')
     """
-    return f"{abs(change):,} {'more' if change > 0 else 'fewer'}" if change else "as many"
+    return f"{abs(change):,} {'more' if change > 0 else 'fewer'} than" if change else "as many as"
 
 
 def posts(count: int) -> str:
