@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from corpus.console.door import IDLE, LONGEST, PAUSE, TRIES, Door, new_token, sign_in
-from corpus.console.serving import serve
+from corpus.console.serving import _listening, serve
 from corpus.console.site import Console
 from corpus.errors import ConfigError, DatasetError, EnvironmentFault
 from corpus.lookups import lookups
@@ -314,3 +314,8 @@ def test_one_token_opens_once_however_many_try_it_at_once() -> None:
 def test_a_warehouse_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="There is no warehouse"):
         serve(Console(tmp_path / "nothing", lambda _: Path("/nowhere")), "127.0.0.1", 0, print)
+
+
+def test_it_listens_on_this_machine_alone() -> None:
+    with _listening(0) as listening:
+        assert listening.getsockname()[0] == "127.0.0.1"
