@@ -112,12 +112,6 @@ def versions(warehouse: Path, dataset: str) -> list[Version]:
     return sorted((_version(folder, commit) for commit in commits), key=lambda version: version.number)
 
 
-def require_warehouse(warehouse: Path) -> None:
-    """Raises DatasetError where there is no such folder."""
-    if not warehouse.is_dir():
-        raise DatasetError(f"There is no warehouse {warehouse}: name it by --warehouse or CORPUS_WAREHOUSE.")
-
-
 def dataset_folder(warehouse: Path, dataset: str) -> Path:
     """Where a dataset stands. Raises DatasetError where there is no such dataset."""
     require_warehouse(warehouse)
@@ -127,6 +121,12 @@ def dataset_folder(warehouse: Path, dataset: str) -> Path:
     known = sorted(path.parent.parent.name for path in warehouse.glob("*/snapshot/_delta_log"))
     there = f"there are: {', '.join(known)}" if known else "the warehouse is empty; `corpus build` makes one"
     raise DatasetError(f"There is no dataset '{dataset}' in {warehouse}{nearest(dataset, known)}; {there}.")
+
+
+def require_warehouse(warehouse: Path) -> None:
+    """Raises DatasetError where there is no such folder."""
+    if not warehouse.is_dir():
+        raise DatasetError(f"There is no warehouse {warehouse}: name it by --warehouse or CORPUS_WAREHOUSE.")
 
 
 def _version(folder: Path, commit: Row) -> Version:
