@@ -4,6 +4,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
+BROWSER := .venv/.browser
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
 
@@ -15,7 +16,7 @@ setup: $(READY)  ## all the set-up, and nothing else
 demo: $(READY)  ## a small UK world, three versions of a dataset, and a tour of them (in ./demo)
 	@$(BIN)/corpus demo
 
-test: $(READY)  ## all tests, in two processes; ARGS="-n 0 -k name" for some in one
+test: $(READY) $(BROWSER)  ## all tests, in two processes; ARGS="-n 0 -k name" for some in one
 	@$(BIN)/pytest -n 2 --dist loadfile --durations=15 --durations-min=5 $(ARGS)
 
 fuzz: $(READY)  ## 2,000 random worlds judged by both paths; ARGS="--seed 7" for the same again
@@ -58,7 +59,7 @@ lock: $(INSTALLED)  ## the locks again, from pyproject.toml
 	@$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
 
 clean:  ## delete what these targets made
-	rm -rf .venv dist build demo src/*.egg-info verifier/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .build dist build demo src/*.egg-info verifier/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): requirements-dev.lock pyproject.toml verifier/pyproject.toml tools/setup.sh
 	@tools/setup.sh packages
@@ -66,4 +67,8 @@ $(INSTALLED): requirements-dev.lock pyproject.toml verifier/pyproject.toml tools
 
 $(READY): $(INSTALLED) conf/spark/local.conf
 	@tools/setup.sh java
+	@touch $@
+
+$(BROWSER): $(INSTALLED)
+	@tools/setup.sh browser
 	@touch $@

@@ -19,6 +19,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
+    "console",
     "demo receipts proving reader recalls subject doctor report",
     "render reproduction uses staleness verification",
     "audit exports funnel_shown",
@@ -55,6 +56,10 @@ READERS = [
     "subject",
     "funnel_shown",
     "proving",
+    "console.serving",
+    "console.site",
+    "console.pages",
+    "console.asking",
     "exports.forms",
     "report.gathered",
     "report.page",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The set-up that the Makefile asks for: `packages` makes .venv from the lock; `java` finds or installs Java and fetches
-# Delta's jars. Both may be run again.
+# Delta's jars; `browser` installs Chromium where it may. All may be run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -83,6 +83,13 @@ try:
     open_session("set-up", Path("conf/spark/local.conf"), {"spark.driver.memory": "1g"}).stop()
 except CorpusError as mistake:
     sys.exit(f"set-up: {mistake}")'
+}
+
+# For the tests of pages, which are skipped without it: elsewhere, CHROMIUM and CHROMEDRIVER may name one.
+browser() {
+  { command -v chromium && command -v chromedriver; } > /dev/null && return
+  may_install || { say "No Chromium with its driver here: the tests of pages will be skipped"; return; }
+  (apt_install "chromium chromium-driver") || say "Without Chromium: the tests of pages will be skipped"
 }
 
 "$@"

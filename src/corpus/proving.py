@@ -57,7 +57,7 @@ def prove(warehouse: Path, version: tuple[str, int], about: tuple[str, str], key
 
 def write_proof(proof: Proof, place: Path | None) -> Path:
     """Writes the file, under a name that tells nobody the id where none was given; returns its place."""
-    place = place or Path(_file_name(proof.verdict))
+    place = place or Path(file_name(proof.verdict))
     try:
         place.write_bytes(proof.content)
     except OSError as cannot:
@@ -100,7 +100,7 @@ def tell(proof: Proof, place: Path, warehouse: Path) -> None:
     )
 
 
-def _file_name(verdict: Verdict) -> str:
+def file_name(verdict: Verdict) -> str:
     """A name for a proof's file that tells nobody the id."""
     record, claim = verdict.record, verdict.claim
     return f"{record.dataset}@{record.version}-{claim.kind}-{sha256(claim.id.encode()).hexdigest()[:12]}.proof.json"

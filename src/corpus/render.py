@@ -166,7 +166,7 @@ def _input(pin: dict[str, Any]) -> tuple[object, ...]:
 def departures(said: dict[str, Any]) -> list[str]:
     """Every rule and gate that this build went without, with the reason given."""
     rules = [f"rule {off['rule']} is off: {off['because']}" for off in said["policy"]["values"].get("rules_off", [])]
-    gates = [gate for gate in said["gates"] if gate["outcome"] not in {"passed", "refused"}]
+    gates = [gate for gate in said["gates"] if gate["outcome"] not in {"passed", "refused", "at_release"}]
     return rules + [f"gate {gate['gate']} is {_outcome(gate)}" for gate in gates]
 
 

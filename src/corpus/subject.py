@@ -22,6 +22,10 @@ from corpus.versions import Row, Version, literal, newest, opened, select, versi
 Place = Literal["in", "out", "gone"]
 
 
+class NobodyKnows(DatasetError):
+    """An account of which no version has anything: erased, or never seen."""
+
+
 @dataclass(frozen=True)
 class Held:
     """What one version made of one post; of one left out, whose document holds the same words, if any does."""
@@ -81,7 +85,7 @@ class Subject:
 
 
 def subject(warehouse: Path, dataset: str, account: str) -> Subject:
-    """Everything that the versions of a dataset hold about an account. Raises DatasetError if none knows it."""
+    """Everything that the versions of a dataset hold about an account. Raises NobodyKnows if none does."""
     known, name = versions(warehouse, dataset), account.strip()
     newest(known)
     builds = [version for version in reversed(known) if version.build_id]
@@ -89,7 +93,7 @@ def subject(warehouse: Path, dataset: str, account: str) -> Subject:
     held = _held(folder, builds, name)
     grounds, objections = _grounds(folder, builds, name, {post for post, role in held if role == "author"})
     if not (held or grounds or objections):
-        raise DatasetError(
+        raise NobodyKnows(
             f"Nobody knows the account '{account}': no version of {dataset} has a post, a ground or an objection of "
             "it. One that was erased and one that was never seen are the same here; check the id."
         )

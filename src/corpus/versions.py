@@ -126,14 +126,19 @@ def numbered_commits(table: Path) -> list[Row]:
 
 def dataset_folder(warehouse: Path, dataset: str) -> Path:
     """Where a dataset stands. Raises DatasetError where there is no such dataset."""
-    if not warehouse.is_dir():
-        raise DatasetError(f"There is no warehouse {warehouse}: name it by --warehouse or CORPUS_WAREHOUSE.")
+    require_warehouse(warehouse)
     folder = warehouse / parse_name(dataset)
     if (folder / "snapshot/_delta_log").is_dir():
         return folder
     known = sorted(path.parent.parent.name for path in warehouse.glob("*/snapshot/_delta_log"))
     there = f"there are: {', '.join(known)}" if known else "the warehouse is empty; `corpus build` makes one"
     raise DatasetError(f"There is no dataset '{dataset}' in {warehouse}{nearest(dataset, known)}; {there}.")
+
+
+def require_warehouse(warehouse: Path) -> None:
+    """Raises DatasetError where there is no such folder."""
+    if not warehouse.is_dir():
+        raise DatasetError(f"There is no warehouse {warehouse}: name it by --warehouse or CORPUS_WAREHOUSE.")
 
 
 def _version(folder: Path, commit: Row) -> Version:
