@@ -19,7 +19,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo receipts proving reader recalls",
+    "demo receipts proving reader recalls sql",
     "render reproduction uses staleness verification",
     "audit exports",
     "query build synth vectors policy_impact",
@@ -53,6 +53,11 @@ READERS = [
     "proving",
     "exports.forms",
     "recalls",
+    "sql.grammar",
+    "sql.answers",
+    "sql.engine",
+    "sql.shown",
+    "sql.shell",
     "uses",
     "verification.whole",
     "render",

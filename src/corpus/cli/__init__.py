@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from corpus import __version__
-from corpus.cli import checking, logs, making, policies, proving, reading, sealing, using, verifying
+from corpus.cli import checking, logs, making, policies, proving, querying, reading, sealing, using, verifying
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 
@@ -19,6 +19,7 @@ __all__ = [
     "making",
     "policies",
     "proving",
+    "querying",
     "reading",
     "sealing",
     "using",
