@@ -37,7 +37,7 @@ def sql(  # noqa: PLR0913, PLR0917 (what, where, how)
     """
     from corpus.sql import shell
     from corpus.sql.answers import Limits, ask
-    from corpus.versions import parse_reference, versions
+    from corpus.versions import parse_reference
 
     if csv and json:
         raise ConfigError("--csv and --json cannot both be had: take one.")
@@ -48,16 +48,18 @@ def sql(  # noqa: PLR0913, PLR0917 (what, where, how)
     if query is not None:
         shell.obey(query, run)
     elif sys.stdin.isatty():
-        versions(warehouse, dataset)  # asked once, rather than told at every query
+        from corpus.versions import versions
+
+        versions(warehouse, dataset)  # so that a name that is wrong is told before anything is typed
         shell.converse(version, run)
     else:
         shell.from_pipe(run)
 
 
 def _answer(asking: Callable[..., AbstractContextManager[Answer]], limit: int, form: str, query: str) -> None:
-    from corpus.sql import shown
-
     with asking(query) as answer:
+        from corpus.sql import shown  # while the child is at work
+
         rows = shown.rows_of(answer)
         tell = {"csv": shown.as_csv, "json": shown.as_json, "table": shown.as_table}[form]
         count = tell(answer.schema, islice(rows, limit or None))
@@ -68,6 +70,6 @@ def _answer(asking: Callable[..., AbstractContextManager[Answer]], limit: int, f
 def _tell_end(count: int, has_more: bool, form: str, version: str) -> None:
     """How many rows there were, and of which version: part of a table, and for CSV and JSON only if some are left."""
     if has_more:
-        print(f"only the first {count:,} rows are shown; --limit 0 shows all", file=sys.stderr)
+        print(f"there are more rows than these {count:,}: --limit 0 shows all", file=sys.stderr)
     elif form == "table":
         print(f"({count:,} row{'s' * (count != 1)}{f' of {version}' if version else ''})")

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from time import monotonic
-from typing import IO
-
-import pyarrow as pa
+from typing import IO, TYPE_CHECKING
 
 from corpus.errors import CorpusError, QueryEnded
 
-# ruff: noqa: S603 (our own program)
+# ruff: noqa: PLC0415, S603 (our own program, which starts while we still load what reads its answer)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 GIGABYTE = 1 << 30
 _NO_MEMORY = "memory allocation|MemoryError|out of memory|cannot allocate|failed to allocate"
@@ -55,7 +56,7 @@ def ask(
     Raises ConfigError for a query that is wrong, DatasetError, QueryEnded.
     """
     request: dict[str, object] = {
-        "warehouse": str(warehouse.absolute()),
+        "warehouse": str(warehouse),
         "dataset": dataset,
         "number": number,
         "sql": sql,
@@ -87,6 +88,8 @@ def _tell(child: subprocess.Popen[bytes], request: dict[str, object]) -> None:
 
 def _batches(child: subprocess.Popen[bytes], complaints: IO[bytes], limits: Limits) -> Iterator[pa.RecordBatch]:
     """What the child answers; its clock stands still while nobody waits for it."""
+    import pyarrow as pa
+
     left, source = limits.seconds, None
     while left > 0:
         began, clock = monotonic(), Timer(left, child.kill)

@@ -110,12 +110,16 @@ def told(wrong: str, query: Query) -> ConfigError:
         there = f"; there are {', '.join(dict.fromkeys(columns))}" if columns else ""
         return ConfigError(f"There is no column {name}{nearest(name, columns)}{query.place_of(name)}{there}.")
     if found := re.search(r"Invalid function '(.+?)'\.(?:\s+Did you mean ('.+?')\?)?", wrong):
-        hint = f" (did you mean {found[2]}?)" if found[2] else ""
+        hint = nearest(found[1], _COMMON) or (f" (did you mean {found[2]}?)" if found[2] else "")
         return ConfigError(f"There is no function {found[1]}{hint}{query.place_of(found[1])}.")
+    if found := re.search(r"No function matches the given name and argument types '(.+?)'", wrong):
+        return ConfigError(f"No function takes this: {found[1]}{query.place_of(found[1].partition('(')[0])}.")
     said = wrong.rpartition("caused by\n")[2].strip()
     return ConfigError(f"The query cannot be answered: {re.sub(_KIND, '', said)}")
 
 
+_COMMON = ("count", "sum", "avg", "min", "max", "median", "length", "lower", "upper", "round", "coalesce", "date_trunc")
+"""Functions that people mean, before the engine's own guess among three hundred."""
 _KIND = re.compile(r"^((External|Arrow|Schema|SQL|DataFusion|Execution) error: |Error during planning: )+")
 
 if __name__ == "__main__":

@@ -9,17 +9,12 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-import sqlglot
-from sqlglot.errors import SqlglotError
-from sqlglot.tokenizer_core import TokenType
-
 from corpus.errors import CorpusError, EnvironmentFault
 from corpus.render import clean, say, tell
 from corpus.schemas import SNAPSHOT, columns
-from corpus.sql.grammar import Engine
 from corpus.sql.tables import FUNNEL, VERSIONS
 
-# ruff: noqa: PLC0415 (readline is there for a prompt alone, and not everywhere)
+# ruff: noqa: PLC0415 (one query needs no readline, and the parser in its own process alone)
 
 HISTORY = 1000
 TABLES = {
@@ -50,9 +45,9 @@ def commands(read: Callable[[bool], str | None]) -> Iterator[str]:
             yield line.strip()
         else:
             *whole, pending = split(f"{pending}{line}\n")
-            yield from whole
+            yield from map(str.strip, whole)
     if pending.strip():
-        yield pending
+        yield pending.strip()
 
 
 def split(text: str) -> list[str]:
@@ -61,6 +56,12 @@ def split(text: str) -> list[str]:
     >>> split("select ';' ; select 2")
     ["select ';' ", ' select 2']
     """
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+    from sqlglot.tokenizer_core import TokenType
+
+    from corpus.sql.grammar import Engine
+
     try:
         tokens = sqlglot.tokenize(text, dialect=Engine)
     except SqlglotError:  # a quote is open
