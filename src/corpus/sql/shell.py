@@ -23,7 +23,10 @@ TABLES = {
         {c.name: c.type for c in columns(SNAPSHOT)},
     ),
     "versions": ("a row for each version", VERSIONS),
-    "funnel": ("a row for each version and reason for which posts are left out; counts under 10 are null", FUNNEL),
+    "funnel": (
+        "a row for each version and reason for which posts are left out; null is hidden, anywhere is to the ten",
+        FUNNEL,
+    ),
 }
 HELP = r"""A query ends with a semicolon.
 \d        the tables and their columns

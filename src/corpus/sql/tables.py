@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from corpus.query import meaning
+from corpus.funnel_shown import shown_funnel
 from corpus.versions import Version, literal
 
 # ruff: noqa: S608 (values stand in the SQL as literals)
-
-SMALLEST_SHOWN = 10
-"""A count below this is not shown: it could point at a person."""
 
 VERSIONS = {
     "number": "BIGINT", "kind": "VARCHAR", "build_id": "VARCHAR", "cutoff": "TIMESTAMP", "released_at": "TIMESTAMP",
     "rows": "BIGINT", "policy": "VARCHAR", "policy_digest": "VARCHAR",
 }  # fmt: skip
 FUNNEL = {"version": "BIGINT", "reason": "VARCHAR", "meaning": "VARCHAR", "first": "BIGINT", "anywhere": "BIGINT"}
-"""The columns of both, with their types."""
+"""The columns of both, with their types. Of a funnel, what may be shown to analysts: see funnel_shown."""
 
 
 def versions_sql(known: list[Version]) -> str:
@@ -41,22 +37,9 @@ def versions_sql(known: list[Version]) -> str:
 
 def funnel_sql(known: list[Version]) -> str:
     """The table `funnel` as a query."""
-    return _as_query(FUNNEL, [(v.number, *line) for v in known if v.statement for line in _funnel(v.predicate)])
-
-
-def _funnel(said: dict[str, Any]) -> Iterable[tuple[str, str, int | None, int | None]]:
-    first, wherever = said["funnel"]["primary"], said["funnel"]["any"]
-    shown_first, shown_wherever = (_without_small(counts) for counts in (first, wherever))
-    return ((name, meaning(name), shown_first.get(name, 0), shown_wherever[name]) for name in sorted(wherever))
-
-
-def _without_small(counts: dict[str, str]) -> dict[str, int | None]:
-    """Counts without those that could point at a person, and without one more where a sum would give one away."""
-    numbers = {name: int(count) for name, count in counts.items()}
-    hidden = {name for name, number in numbers.items() if 0 < number < SMALLEST_SHOWN}
-    if len(hidden) == 1 and len(numbers) > 1:
-        hidden.add(min(numbers.keys() - hidden, key=lambda name: (numbers[name], name)))
-    return {name: None if name in hidden else number for name, number in numbers.items()}
+    lines = [(v.number, line) for v in known if v.statement for line in shown_funnel(v.predicate)]
+    rows = [(n, line.name, line.meaning, line.first, line.in_all) for n, line in lines if line.kind == "reason"]
+    return _as_query(FUNNEL, rows)
 
 
 def _as_query(columns: dict[str, str], rows: list[tuple[Any, ...]]) -> str:
