@@ -60,6 +60,7 @@ READERS = [
     "sql.engine",
     "sql.shown",
     "sql.shell",
+    "sql.catalog",
     "uses",
     "verification.whole",
     "render",

@@ -73,3 +73,21 @@ def _tell_end(count: int, has_more: bool, form: str, version: str) -> None:
         print(f"there are more rows than these {count:,}: --limit 0 shows all", file=sys.stderr)
     elif form == "table":
         print(f"({count:,} row{'s' * (count != 1)}{f' of {version}' if version else ''})")
+
+
+@app.command()
+def catalog(
+    dataset: str,
+    warehouse: Warehouse = HERE,
+    restricted: Annotated[
+        bool, typer.Option("--restricted", help="With the tables that name people, for the privacy team.")
+    ] = False,
+) -> None:
+    """The statements that make a dataset's tables known to Spark SQL: a database with snapshot, versions and funnel.
+
+    Example: corpus catalog uk-social > uk-social.sql, then: spark-sql -i uk-social.sql
+    """
+    from corpus.sql.catalog import statements
+
+    for statement in statements(warehouse, dataset, restricted):
+        print(f"{statement};")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from corpus.funnel_shown import shown_funnel
@@ -10,44 +11,32 @@ from corpus.versions import Version, literal
 # ruff: noqa: S608 (values stand in the SQL as literals)
 
 VERSIONS = {
-    "number": "BIGINT", "kind": "VARCHAR", "build_id": "VARCHAR", "cutoff": "TIMESTAMP", "released_at": "TIMESTAMP",
-    "rows": "BIGINT", "policy": "VARCHAR", "policy_digest": "VARCHAR",
+    "number": "BIGINT", "kind": "STRING", "build_id": "STRING", "cutoff": "TIMESTAMP", "released_at": "TIMESTAMP",
+    "rows": "BIGINT", "policy": "STRING", "policy_digest": "STRING",
 }  # fmt: skip
-FUNNEL = {"version": "BIGINT", "reason": "VARCHAR", "meaning": "VARCHAR", "first": "BIGINT", "anywhere": "BIGINT"}
+FUNNEL = {"version": "BIGINT", "reason": "STRING", "meaning": "STRING", "first": "BIGINT", "anywhere": "BIGINT"}
 """The columns of both, with their types. Of a funnel, what may be shown to analysts: see funnel_shown."""
 
 
 def versions_sql(known: list[Version]) -> str:
     """The table `versions` as a query."""
-    rows = [
-        (
-            v.number,
-            v.kind,
-            v.build_id,
-            v.cutoff,
-            v.released_at,
-            v.rows,
-            v.policy,
-            v.predicate.get("policy", {}).get("digest"),
-        )
-        for v in known
-    ]
-    return _as_query(VERSIONS, rows)
+    own = ("number", "kind", "build_id", "cutoff", "released_at", "rows", "policy")
+    digests = [v.predicate.get("policy", {}).get("digest") for v in known]
+    return as_query(VERSIONS, [(*(getattr(v, name) for name in own), d) for v, d in zip(known, digests, strict=True)])
 
 
-def funnel_sql(known: list[Version]) -> str:
-    """The table `funnel` as a query."""
+def funnel_sql(known: list[Version], text: Callable[[str | None], str] = literal) -> str:
+    """The table `funnel` as a query, in which `text` writes strings."""
     lines = [(v.number, line) for v in known if v.statement for line in shown_funnel(v.predicate)]
     rows = [(n, line.name, line.meaning, line.first, line.in_all) for n, line in lines if line.kind == "reason"]
-    return _as_query(FUNNEL, rows)
+    return as_query(FUNNEL, rows, text)
 
 
-def _as_query(columns: dict[str, str], rows: list[tuple[Any, ...]]) -> str:
-    casts = ", ".join(f"CAST(column{n} AS {kind}) AS {name}" for n, (name, kind) in enumerate(columns.items(), 1))
-    values = ", ".join(f"({', '.join(_value(value) for value in row)})" for row in rows)
+def as_query(columns: dict[str, str], rows: list[tuple[Any, ...]], text: Callable[[str | None], str] = literal) -> str:
+    """Rows as a query that needs no table."""
+    casts = ", ".join(f"CAST(c{n} AS {kind}) AS {name}" for n, (name, kind) in enumerate(columns.items()))
+    values = [f"({', '.join(str(v) if isinstance(v, int) else text(v) for v in row)})" for row in rows]
     nothing = f"({', '.join(['NULL'] * len(columns))})"
-    return f"SELECT {casts} FROM (VALUES {values or nothing}){'' if values else ' WHERE false'}"
-
-
-def _value(value: Any) -> str:
-    return str(value) if isinstance(value, int) else literal(value)
+    named = ", ".join(f"c{n}" for n in range(len(columns)))
+    where = "" if rows else " WHERE false"
+    return f"SELECT {casts} FROM (VALUES {', '.join(values or [nothing])}) AS t({named}){where}"
