@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import shlex
 import signal
 import stat
 import subprocess
@@ -23,9 +24,11 @@ from corpus.sql.answers import Limits, ask
 from corpus.sql.engine import answer
 from corpus.sql.shown import as_csv, as_json, as_table
 from tests.small_dataset import HOSTILE_TEXT, small_dataset
+from tests.test_docs import ROOT, blocks
 
 CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n"
+ANALYSTS = ROOT / "docs/analysts.md"
 GREEDY = "SELECT sum(length(repeat('x', 2000000000))) FROM (VALUES (1), (2)) AS t(a)"
 
 
@@ -253,3 +256,18 @@ def _until(terminal: int, end: str) -> str:
     while not said.rstrip(" ").endswith(end.rstrip(" ")):
         said += os.read(terminal, 65536).decode()
     return said
+
+
+@pytest.mark.parametrize("block", blocks(ANALYSTS, "console"))
+def test_the_page_for_analysts_shows_what_its_commands_print(warehouse: Path, block: str) -> None:
+    command, _, expected = block.partition("\n")
+    arguments = [argument for argument in shlex.split(command)[3:] if argument != "2>&1"]
+    done = corpus(warehouse, *arguments)
+    assert done.stdout + done.stderr == expected
+
+
+def test_every_query_on_the_page_for_analysts_runs(warehouse: Path) -> None:
+    queries = blocks(ANALYSTS, "sql")
+    assert len(queries) == 6
+    for query in queries:
+        assert rows(warehouse, query, 1)

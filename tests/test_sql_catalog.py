@@ -15,6 +15,7 @@ from corpus.query import show
 from corpus.reader import register
 from corpus.sql.catalog import database, statements, text
 from tests.small_dataset import build, empty, small_dataset
+from tests.test_docs import ROOT, blocks
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,11 @@ def test_versions_never_grow_old(spark: SparkSession, warehouse: Path, tmp_path:
     build(own / "later", {"p1": "rain"}, {})
     assert {row["number"] for row in spark.sql(f"SELECT number FROM {name}.versions").collect()} == {1, 3, 4, 6}
     spark.sql(f"DROP DATABASE {name} CASCADE")
+
+
+def test_the_page_for_analysts_holds_spark_that_runs(spark: SparkSession, warehouse: Path, name: str) -> None:
+    (code,) = blocks(ROOT / "docs/analysts.md", "python")
+    exec(code.replace('"demo/warehouse"', "warehouse"), {"spark": spark, "warehouse": warehouse})
 
 
 def test_a_database_of_another_dataset_is_refused(spark: SparkSession, name: str, tmp_path: Path) -> None:

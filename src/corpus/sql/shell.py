@@ -9,24 +9,43 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from corpus import schemas
 from corpus.errors import CorpusError, EnvironmentFault
 from corpus.render import clean, say, tell
-from corpus.schemas import SNAPSHOT, columns
 from corpus.sql.tables import FUNNEL, VERSIONS
 
 # ruff: noqa: PLC0415 (one query needs no readline, and the parser in its own process alone)
 
 HISTORY = 1000
+SNAPSHOT = {column.name: column.type for column in schemas.columns(schemas.SNAPSHOT)}
 TABLES = {
-    "snapshot": (
-        "a row for each document that is in; VERSION AS OF 3 names another version",
-        {c.name: c.type for c in columns(SNAPSHOT)},
-    ),
+    "snapshot": ("a row for each document; snapshot VERSION AS OF 3 is that of another version", SNAPSHOT),
     "versions": ("a row for each version", VERSIONS),
-    "funnel": (
-        "a row for each version and reason for which posts are left out; null is hidden, anywhere is to the ten",
-        FUNNEL,
-    ),
+    "funnel": ("a row for each version and reason for which posts are left out", FUNNEL),
+}
+MEANINGS = {
+    "doc_id": "names the document, the same in every version of this dataset",
+    "text": "what was posted",
+    "platform": "where it was posted",
+    "surface": "what kind of post: post, comment, photo_caption, …",
+    "lang": "the language that the platform gives it",
+    "created_on": "the day it was posted, UTC",
+    "chars": "how long the text is",
+    "copies": "how many posts it stands for: those with the same text, or almost",
+    "bucket": "a part of all authors; tells no author from another",
+    "number": "what stands behind the @",
+    "kind": "build; else empty, maintenance or unsealed: without a statement",
+    "build_id": "the build that made it",
+    "cutoff": "its posts were made before this instant, UTC",
+    "released_at": "when it could first be read, UTC",
+    "rows": "how many documents it holds",
+    "policy": "the policy that decided",
+    "policy_digest": "SHA-256 of that policy",
+    "version": "the number of the version",
+    "reason": "the name of a reason of the policy",
+    "meaning": "what it says",
+    "first": "posts of which this is the first reason; null is hidden",
+    "anywhere": "posts that have it among their reasons, to the nearest ten; null is hidden",
 }
 HELP = r"""A query ends with a semicolon.
 \d        the tables and their columns
@@ -114,9 +133,9 @@ def obey(command: str, run: Callable[[str], None]) -> None:
 
 
 def _describe() -> None:
-    for name, (meaning, kinds) in TABLES.items():
-        say(f"{name}: {meaning}")
-        tell(("", ""), [(f"  {column}", kind.lower()) for column, kind in kinds.items()])
+    for table, (meaning, kinds) in TABLES.items():
+        say(f"{table}: {meaning}")
+        tell(("", "", ""), [(f"  {name}", kind.lower(), MEANINGS[name]) for name, kind in kinds.items()])
 
 
 def _typed(prompt: str) -> str | None:
