@@ -137,12 +137,18 @@ def test_a_query_that_asks_too_much_is_ended(warehouse: Path, sql: str, limits: 
 
 
 def test_the_process_ends_with_the_one_who_asked(warehouse: Path) -> None:
-    environment = os.environ | {"CORPUS_WAREHOUSE": str(warehouse)}
-    asker = subprocess.Popen([*CORPUS, "sql", "uk-social", ENDLESS], env=environment)
-    while not (children := _children(asker.pid)):
-        time.sleep(0.05)
+    script = (
+        "from pathlib import Path\nfrom corpus.sql.answers import ask\n"
+        f"with ask(Path({str(warehouse)!r}), 'uk-social', None, {ENDLESS!r}) as found:\n"
+        "    print('begun', flush=True)\n    list(found.batches)"
+    )
+    asker = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert asker.stdout is not None
+    assert asker.stdout.readline() == b"begun\n"
+    children = _children(asker.pid)
+    assert children
     asker.kill()
-    asker.wait()
+    asker.communicate()
     for _ in range(100):
         if not any(Path(f"/proc/{child}").exists() for child in children):
             return

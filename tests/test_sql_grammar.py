@@ -50,6 +50,8 @@ DANGEROUS = [
     "SELECT * FROM TABLE(snapshot)",
     "SELECT * FROM snapshot FOR UPDATE",
     "SELECT * FROM snapshot TABLESAMPLE (10 PERCENT)",
+    "SELECT * FROM snapshot WITH ORDINALITY",
+    "SELECT AS STRUCT 1 AS a FROM snapshot",
     "SELECT ? FROM snapshot",
     "SELECT $1, @a, :b",
     "WITH snapshot AS (SELECT 1) SELECT * FROM snapshot",
