@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import shlex
+import shutil
 import signal
 import stat
 import subprocess
@@ -22,9 +23,12 @@ import pytest
 from corpus.errors import ConfigError, DatasetError, QueryEnded
 from corpus.sql.answers import Limits, ask
 from corpus.sql.engine import answer
+from corpus.sql.grammar import read_query
 from corpus.sql.shown import as_csv, as_json, as_table
+from corpus.versions import opened
 from tests.small_dataset import HOSTILE_TEXT, small_dataset
 from tests.test_docs import ROOT, blocks
+from tests.test_sql_grammar import HARMLESS
 
 CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n"
@@ -107,6 +111,10 @@ def test_no_more_rows_are_asked_for_than_are_shown(warehouse: Path) -> None:
         ("SELECT 1 / 0", "Divide by zero"),
         ("SELECT CAST('a' AS INT)", "Cannot cast string 'a'"),
         ("SELECT * FROM exclusions", "for the privacy team"),
+        (
+            "SELECT 1 FROM snapshot JOIN snapshot VERSION AS OF 1 USING (doc_id)",
+            "give one another name, as snapshot AS",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(warehouse: Path, sql: str, sentence: str) -> None:
@@ -120,6 +128,24 @@ def test_a_version_that_is_not_there_is_told(warehouse: Path) -> None:
         rows(warehouse, "SELECT 1 FROM snapshot VERSION AS OF 9")
     with pytest.raises(DatasetError, match="2 is no build but maintenance"):
         rows(warehouse, "SELECT 1", 2)
+
+
+def test_what_is_run_answers_as_what_was_typed_does(warehouse: Path) -> None:
+    engine = opened(warehouse / "uk-social", snapshot=("snapshot", 1))
+    typed = [sql for sql in HARMLESS.strip().splitlines() if "VERSION" not in sql and "versions" not in sql]
+    assert len(typed) > 10
+    for sql in typed:
+        found = (pa.table(engine.execute(text)).to_pylist() for text in (sql, read_query(sql).sql()))
+        one, other = (sorted(map(str, each)) for each in found)
+        assert one == other, sql
+
+
+def test_a_file_that_is_missing_is_no_mistake_of_the_query(warehouse: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(warehouse, tmp_path / "own"))
+    for path in (own / "uk-social/snapshot").glob("*.parquet"):
+        path.unlink()
+    with pytest.raises(DatasetError, match="missing or damaged"):
+        rows(own, "SELECT text FROM snapshot")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -82,8 +82,9 @@ def _child(complaints: IO[bytes]) -> subprocess.Popen[bytes]:
 def _tell(child: subprocess.Popen[bytes], request: dict[str, object]) -> None:
     """Says what is asked; the pipe stays open, since the child ends with it."""
     if child.stdin:
-        child.stdin.write(json.dumps(request).encode() + b"\n")
-        child.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended, which is told where its answer is read
+            child.stdin.write(json.dumps(request).encode() + b"\n")
+            child.stdin.flush()
 
 
 def _batches(child: subprocess.Popen[bytes], complaints: IO[bytes], limits: Limits) -> Iterator[pa.RecordBatch]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from corpus.errors import ConfigError, CorpusError, nearest
+from corpus.errors import ConfigError, CorpusError, DatasetError, nearest
 from corpus.sql.grammar import Query, read_query
 from corpus.sql.tables import funnel_sql, versions_sql
 from corpus.versions import Version, build_at, newest, opened, versions
@@ -101,8 +101,13 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.time64("us") if pa.types.is_time(kind) else pa.duration("us") if pa.types.is_duration(kind) else kind
 
 
-def told(wrong: str, query: Query) -> ConfigError:
+def told(wrong: str, query: Query) -> CorpusError:
     """What the engine has against a query, as a sentence with the place."""
+    if re.search("Object Store error|Parquet error", wrong):
+        said = wrong.rpartition("Object Store error: ")[2]
+        return DatasetError(f"A file is missing or damaged, `corpus verify` says which else: {said}")
+    if found := re.search("duplicate qualified field name ([^.]+)", wrong):
+        return ConfigError(f"Two tables are called {found[1]} here: give one another name, as {found[1]} AS other.")
     if found := re.search(r"No field named (\S+?)\.?(?:\s|$)", wrong):
         name = found[1].replace('"', "").rpartition(".")[2]
         valid = re.search(r"Valid fields are (.+?)\.?$", wrong, re.DOTALL)
