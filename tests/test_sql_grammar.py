@@ -174,6 +174,7 @@ def test_what_passes_of_mutated_statements_is_a_query_that_the_engine_can_only_a
         ("drop table snapshot", "begins with DROP"),
         ("select 'abc", "not closed"),
         ("select " + "(" * 5000, "nested too deeply"),
+        ("select " + "1 + (" * 150 + "1" + ")" * 150, "nested too deeply"),
         ("select " + "1 " * 600_000, "1,200,007 characters"),
         ("select 1; select 2", "there are 2 statements"),
         ("select * from versions version as of 3", "Only snapshot has versions"),

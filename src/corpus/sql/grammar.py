@@ -24,7 +24,7 @@ LONGEST = 1_000_000
 
 _KINDS = """
     Select SetOperation Union Except Intersect Subquery CTE With Table TableAlias Alias Aliases Values Version
-    From Join Where Group Having Order Ordered Limit Offset Fetch Distinct Qualify Window WindowSpec Filter WithinGroup
+    From Join Where Group Having Order Ordered Limit Offset Distinct Qualify Window WindowSpec Filter WithinGroup
     GroupingSets Rollup Cube Tuple Paren Star Column Identifier Var Literal Null Boolean National Interval IntervalSpan
     And Or Xor Not EQ NEQ NullSafeEQ NullSafeNEQ LT LTE GT GTE Is In Between Like ILike Escape Any All Exists
     Add Sub Mul Div IntDiv Mod Neg DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift BitwiseRightShift
@@ -83,6 +83,15 @@ class Query:
 
 def read_query(text: str) -> Query:
     """The one query in a text. Raises ConfigError, with the place, for anything else."""
+    try:
+        query = _read(text)
+        query.sql()
+    except RecursionError:
+        raise ConfigError("The query is nested too deeply to be read.") from None
+    return query
+
+
+def _read(text: str) -> Query:
     tree = _one(_statements(text), text)
     named = {cte.alias.casefold() for cte in tree.find_all(exp.CTE)}
     if clash := named & set(TABLES):
@@ -106,8 +115,6 @@ def _statements(text: str) -> list[exp.Expr]:
         raise ConfigError(_first_error(wrong)) from None
     except SqlglotError:
         raise ConfigError("The query cannot be read: a quote or a comment in it is not closed.") from None
-    except RecursionError:
-        raise ConfigError("The query is nested too deeply to be read.") from None
     return [tree for tree in parsed if tree is not None and not isinstance(tree, exp.Semicolon)]
 
 
@@ -131,9 +138,7 @@ def _one(statements: list[exp.Expr], text: str) -> exp.Query:
     if isinstance(tree, exp.Query) and type(tree) in _ALLOWED and not isinstance(tree, exp.Table | exp.CTE):
         return tree
     word = (text.split() or ["?"])[0].upper()[:20]
-    raise ConfigError(
-        f"Only SELECT is run here, and this begins with {word}: nothing can be written, set or shown by it."
-    )
+    raise ConfigError(f"Only SELECT is run here, and this begins with {word}; \\d lists the tables and their columns.")
 
 
 def _require_allowed(node: exp.Expr, text: str) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from itertools import islice
@@ -36,15 +37,17 @@ def rows_of(answer: Answer) -> Iterator[tuple[Any, ...]]:
 def names_of(schema: pa.Schema) -> list[str]:
     """The names of the columns, each once: a second `doc_id` is doc_id_2.
 
-    >>> names_of(pa.schema([("a", pa.int8()), ("a", pa.int8())]))
-    ['a', 'a_2']
+    >>> names_of(pa.schema([("a", pa.int8()), ("a_2", pa.int8()), ("a", pa.int8())]))
+    ['a', 'a_2', 'a_3']
     """
-    seen: dict[str, int] = {}
-    names = []
+    times: Counter[str] = Counter()
+    names: dict[str, None] = {}
     for name in schema.names:
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return names
+        times[name] += 1
+        while (each := name if times[name] == 1 else f"{name}_{times[name]}") in names:
+            times[name] += 1
+        names[each] = None
+    return list(names)
 
 
 def as_table(schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> int:
