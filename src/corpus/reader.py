@@ -42,10 +42,8 @@ def register(spark: SparkSession, warehouse: Path | str, dataset: str, restricte
     `restricted` adds those that name people, for the privacy team. After a build the funnel must be registered again.
     Raises DatasetError, and ConfigError where a database of this name has another dataset's snapshot.
     """
-    name, (makes_database, makes_snapshot, *makes_views) = (
-        database(dataset),
-        statements(Path(warehouse), dataset, restricted),
-    )
+    name = database(dataset)
+    makes_database, makes_snapshot, *makes_views = statements(Path(warehouse), dataset, restricted)
     spark.sql(makes_database)
     spark.sql(makes_snapshot)
     _require_ours(spark, name, (Path(warehouse) / dataset / "snapshot").absolute())

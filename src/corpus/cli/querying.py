@@ -82,12 +82,15 @@ def catalog(
     restricted: Annotated[
         bool, typer.Option("--restricted", help="With the tables that name people, for the privacy team.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """The statements that make a dataset's tables known to Spark SQL: a database with snapshot, versions and funnel.
 
     Example: corpus catalog uk-social > uk-social.sql, then: spark-sql -i uk-social.sql
     """
+    from corpus import render
     from corpus.sql.catalog import statements
+    from corpus.versions import parse_name
 
-    for statement in statements(warehouse, dataset, restricted):
-        print(f"{statement};")
+    found = statements(warehouse, parse_name(dataset), restricted)
+    render.as_json(found) if json else print("".join(f"{statement};\n" for statement in found), end="")
