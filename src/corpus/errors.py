@@ -64,6 +64,12 @@ class UseRefused(CorpusError):
     exit_code = 9
 
 
+class QueryEnded(CorpusError):
+    """A query that took longer, or more memory, than it was given."""
+
+    exit_code = 10
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The hint that ends a message about an unknown name: ` (did you mean …?)`, or nothing."""
     names = list(known)

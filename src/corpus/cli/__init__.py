@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from corpus import __version__
-from corpus.cli import checking, examining, logs, looking, making, policies, proving, reading, reporting, sealing, serving, using, verifying
+from corpus.cli import checking, examining, logs, looking, making, policies, proving, querying, reading, reporting, sealing, serving, using, verifying
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 
@@ -24,6 +24,7 @@ __all__ = [
     "making",
     "policies",
     "proving",
+    "querying",
     "reading",
     "reporting",
     "sealing",
