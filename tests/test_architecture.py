@@ -19,7 +19,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 
 LAYERS = [
     "cli",
-    "demo receipts proving reader recalls",
+    "demo receipts proving reader recalls export",
     "render reproduction uses staleness verification",
     "audit exports",
     "query build synth vectors policy_impact",
@@ -52,6 +52,7 @@ READERS = [
     "receipts",
     "proving",
     "exports.forms",
+    "export.making",
     "recalls",
     "uses",
     "verification.whole",

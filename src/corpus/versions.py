@@ -210,6 +210,12 @@ def select(tables: QueryBuilder, dataset: str, sql: str) -> list[Row]:
     return [dict(zip(found.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def streamed(tables: QueryBuilder, dataset: str, sql: str) -> Iterator[Any]:
+    """The rows of a query of our own as they come, in batches that Arrow reads."""
+    with _readable(dataset):
+        yield from tables.execute(sql)
+
+
 def literal(value: str | None) -> str:
     """A string as SQL: a quote inside is doubled; DataFusion knows no other escape."""
     return "NULL" if value is None else "'" + value.replace("'", "''") + "'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from corpus import __version__
-from corpus.cli import checking, logs, making, policies, proving, reading, sealing, using, verifying
+from corpus.cli import checking, exporting, logs, making, policies, proving, reading, sealing, using, verifying
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 
@@ -14,6 +14,7 @@ from corpus.errors import CorpusError
 __all__ = [
     "app",
     "checking",
+    "exporting",
     "logs",
     "main",
     "making",
