@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-proofs faults check croissant bench bench-duplicates bench-evidence dist lock clean
+.PHONY: help setup demo test fuzz fuzz-proofs faults check croissant readers bench bench-duplicates bench-evidence dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -37,6 +37,10 @@ croissant: $(READY)  ## a Croissant description against mlcroissant, which gets 
 	@[ -x .venv-croissant/bin/python ] || $(BIN)/uv venv --quiet .venv-croissant
 	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-croissant -r tools/croissant.lock
 	@$(BIN)/pytest -n 0 -k croissant tests/test_exports.py
+
+readers: $(READY)  ## exports read by datasets, streaming and PyTorch, in an environment of their own (Debian 12)
+	@tools/setup.sh readers
+	@$(BIN)/pytest -n 0 tests/test_readers.py
 
 bench: $(READY)  ## how long things take here, and against the others
 	@for script in bench/reading.py bench/duplicates.py bench/evidence.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done

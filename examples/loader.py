@@ -28,12 +28,13 @@ class Documents(IterableDataset):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         worker = get_worker_info()
-        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        own, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        number = (own + self.begin) % workers  # batches go round the workers: the first one now is whose turn it was
         if len(self.shards) % (self.ranks * workers):
             raise ValueError(
                 f"{len(self.shards)} shards cannot be shared by {self.ranks} ranks of {workers} workers each."
             )
-        had = (self.begin + workers - 1 - number) // workers * self.batch_size  # batches go round the workers
+        had = (self.begin + workers - 1 - number) // workers * self.batch_size
         for shard in self.shards[self.rank * workers + number :: self.ranks * workers]:
             if had < shard["rows"]:
                 yield from rows(self.folder / shard["name"], had)
