@@ -43,7 +43,7 @@ readers: $(READY)  ## exports read by datasets, streaming and PyTorch, in an env
 	@$(BIN)/pytest -n 0 tests/test_readers.py
 
 bench: $(READY)  ## how long things take here, and against the others
-	@for script in bench/reading.py bench/duplicates.py bench/evidence.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+	@for script in bench/reading.py bench/duplicates.py bench/evidence.py bench/export.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
 
 bench-duplicates: $(READY)  ## the search for duplicates alone, at full size; ARGS="--posts 50000" for less
 	@$(BIN)/python bench/duplicates.py $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,12 @@ def test_shards_do_not_tell_how_the_rows_were_put_in_order(
     exported(whole, tmp_path / "other", wanted(form))
     assert shards(tmp_path / "one") == shards(tmp_path / "other")
     assert len(shards(tmp_path / "one")) == 4
+
+
+def test_folders_may_be_called_anything_that_delta_reads(whole: Whole, tmp_path: Path) -> None:
+    odd = Path(shutil.copytree(whole.warehouse, tmp_path / "a ć+[x" / "warehouse"))
+    export(Place(odd, whole.signing_key, tmp_path / "a ć+[x" / "to"), NAME, 3, ASKED, wanted())
+    assert len(parquet_rows(tmp_path / "a ć+[x" / "to")) == 60
 
 
 def test_a_run_that_exports_is_in_the_log_and_in_the_manifest(whole: Whole, tmp_path: Path) -> None:

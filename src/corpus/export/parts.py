@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 
 from corpus.evidence.store import read_document, write_document
 from corpus.export.order import BITS, in_order, places
-from corpus.versions import opened, streamed
+from corpus.versions import streamed
 
 PART_BYTES = 2**25
 """What a part is meant to hold: memory needed is some six times that, and more only beyond MOST_PARTS parts."""
@@ -82,8 +82,8 @@ def _gathered(folder: Path, number: int, columns: list[str]) -> Iterator[pa.Tabl
     """The rows as the table's files have them, in pieces of about a part's size."""
     names = list(dict.fromkeys(["doc_id", *columns]))
     kept: list[pa.RecordBatch] = []
-    for batch in streamed(opened(folder, s=("snapshot", number)), folder.name, f"SELECT {', '.join(names)} FROM s"):  # noqa: S608 (columns of the contract)
-        kept.append(_loose(pa.record_batch(batch)))
+    for batch in streamed(folder, number, names):
+        kept.append(_loose(batch))
         if sum(each.nbytes for each in kept) >= PART_BYTES:
             yield pa.Table.from_batches(kept)
             kept = []
@@ -93,7 +93,7 @@ def _gathered(folder: Path, number: int, columns: list[str]) -> Iterator[pa.Tabl
 
 def _loose(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with strings whose lengths may add up to more than 2 GiB."""
-    loose = [pa.large_string() if kind in {pa.string(), pa.string_view()} else kind for kind in batch.schema.types]
+    loose = [pa.large_string() if kind == pa.string() else kind for kind in batch.schema.types]
     return batch.cast(pa.schema(list(zip(batch.schema.names, loose, strict=True))))
 
 
