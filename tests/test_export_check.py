@@ -16,14 +16,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from corpus.errors import Conflict, EnvironmentFault
+from corpus.errors import Conflict, EnvironmentFault, UseRefused
 from corpus.evidence.envelope import EXPORT, payload_of, sealed
+from corpus.evidence.journal import RECALL_FORMAT, append
 from corpus.evidence.keys import read_signer
 from corpus.evidence.store import write_document
+from corpus.export import making, parts
 from corpus.export.formats import Form
 from corpus.export.making import WORK, Exported
 from corpus.export.manifest import SIGNED, described
@@ -60,7 +63,8 @@ def test_an_export_killed_again_and_again_ends_as_one_that_was_not(whole: Whole,
     exported(whole, tmp_path / "whole", wanted(Form.JSONL, shards=60))
     undisturbed, folder, killed = shards(tmp_path / "whole"), tmp_path / "killed", 0
     for _ in range(KILLS):
-        running, moment = begun(whole, folder, "--shards", "60"), random.randint(files_in(folder) + 1, 125)
+        there = files_in(folder)
+        running, moment = begun(whole, folder, "--shards", "60"), random.randint(there + 1, max(there + 1, 120))
         while running.poll() is None and files_in(folder) < moment:
             time.sleep(0.0005)
         running.kill()
@@ -74,16 +78,38 @@ def test_an_export_killed_again_and_again_ends_as_one_that_was_not(whole: Whole,
     assert {path.name for path in folder.iterdir()} - set(undisturbed) == {"manifest.json", SIGNED}
 
 
-def test_a_full_disk_is_said_and_what_is_finished_stays(whole: Whole, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part_bytes", [2**25, 2000], ids=["while it is put in order", "while a shard is written"])
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(
+    whole: Whole, tmp_path: Path, part_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file may be larger than 4,000 bytes: the one part of all rows is; small parts are not, but the shard is."""
+    monkeypatch.setattr(parts, "PART_BYTES", part_bytes)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2500, hard))  # no file may be larger: the rows in their parts are
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, hard))
     try:
         with pytest.raises(EnvironmentFault, match=r"cannot be written: .* the same command goes on"):
-            exported(whole, tmp_path / "x", wanted())
+            exported(whole, tmp_path, wanted(Form.MDS, shards=1))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert not shards(tmp_path / "x")
-    assert exported(whole, tmp_path / "x", wanted()).kept == 0
+    assert [path.name for path in tmp_path.iterdir()] == [WORK]
+    assert (tmp_path / WORK / "parts/parts.json").exists() == (part_bytes == 2000)
+    assert exported(whole, tmp_path, wanted(Form.MDS, shards=1)).kept == 0
+    assert not failed(checked(whole, tmp_path))
+
+
+def test_a_version_that_is_recalled_meanwhile_is_not_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = whole_dataset(tmp_path)
+
+    def recalled_meanwhile(*arguments: Any) -> parts.Parts:
+        said = {"dataset": NAME, "version": "3", "at": "2026-11-24T00:00:00Z", "objections": "1", "digest": "00"}
+        append(own.folder, {"kind": "recall", "format": RECALL_FORMAT} | said, read_signer(own.signing_key))
+        return parts.scattered(*arguments)
+
+    monkeypatch.setattr(making, "scattered", recalled_meanwhile)
+    with pytest.raises(UseRefused, match="recalled"):
+        exported(own, tmp_path / "x", wanted())
+    assert not (tmp_path / "x/manifest.json").exists()
+    assert failed(checked(own, tmp_path / "x")) >= {"export"}
 
 
 def test_two_do_not_write_to_one_folder(whole: Whole, tmp_path: Path) -> None:

@@ -142,8 +142,8 @@ def _kept(folder: Path, work: Path) -> dict[str, Document]:
     """The shards that are there as they were recorded, by name."""
     recorded = [document for path in work.glob("shard-*.json") if (document := read_document(path))]
     recorded += (read_document(folder / MANIFEST) or {"shards": []})["shards"]
-    there = (shard for shard in recorded if (folder / shard["name"]).exists())
-    return {shard["name"]: shard for shard in there if described(folder / shard["name"], shard["rows"]) == shard}
+    there = ((folder / shard["name"], shard) for shard in recorded if (folder / shard["name"]).exists())
+    return {path.name: found for path, shard in there if (found := described(path, shard["rows"])) == shard}
 
 
 def _in_parts(source: Path, version: Version, work: Path, wanted: Wanted) -> Parts:
