@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-proofs faults check commands croissant bench bench-duplicates bench-evidence dist lock clean
+.PHONY: help setup demo test fuzz fuzz-proofs faults check commands croissant readers bench bench-duplicates bench-evidence dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -42,8 +42,12 @@ croissant: $(READY)  ## a Croissant description against mlcroissant, which gets 
 	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-croissant -r tools/croissant.lock
 	@$(BIN)/pytest -n 0 -k croissant tests/test_exports.py
 
+readers: $(READY)  ## exports read by datasets, streaming and PyTorch, in an environment of their own (Debian 12)
+	@tools/setup.sh readers
+	@$(BIN)/pytest -n 0 tests/test_readers.py
+
 bench: $(READY)  ## how long things take here, and against the others
-	@for script in bench/reading.py bench/duplicates.py bench/evidence.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+	@for script in bench/reading.py bench/duplicates.py bench/evidence.py bench/export.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
 
 bench-duplicates: $(READY)  ## the search for duplicates alone, at full size; ARGS="--posts 50000" for less
 	@$(BIN)/python bench/duplicates.py $(ARGS)

@@ -20,7 +20,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 LAYERS = [
     "cli",
     "console",
-    "demo receipts proving reader recalls subject doctor report sql",
+    "demo receipts proving reader recalls subject doctor report sql export",
     "render reproduction uses staleness verification",
     "audit exports funnel_shown",
     "query build synth vectors policy_impact changes causes",
@@ -61,6 +61,7 @@ READERS = [
     "console.pages",
     "console.asking",
     "exports.forms",
+    "export.making",
     "report.gathered",
     "report.page",
     "recalls",

@@ -92,4 +92,14 @@ browser() {
   (apt_install "chromium chromium-driver") || say "Without Chromium: the tests of pages will be skipped"
 }
 
+# PyPI's torch for Linux brings gigabytes for graphics cards; Debian's is for the processor alone.
+readers() {
+  if ! /usr/bin/python3 -c 'import torch, torchvision' 2> /dev/null; then
+    may_install || stop "needs Debian 12 with its packages python3-torch and python3-torchvision"
+    apt_install "python3-torch python3-torchvision"
+  fi
+  [ -x .venv-readers/bin/python ] || .venv/bin/uv venv --quiet --python /usr/bin/python3 --system-site-packages .venv-readers
+  .venv/bin/uv pip install --quiet --no-deps --require-hashes --python .venv-readers -r tools/readers.lock
+}
+
 "$@"

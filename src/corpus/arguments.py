@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -41,6 +42,14 @@ def instant(text: str, option: str) -> datetime:
             f"{option} is a time without a zone: found '{text}'; write it with Z or an offset, as {text}Z."
         )
     return read.astimezone(UTC)
+
+
+def size(text: str, option: str) -> int:
+    """A number of bytes, from 256MB. Raises ConfigError."""
+    read = re.fullmatch(r"([0-9]{1,12})(k|M|G|T)?B", text)
+    if not read or not int(read[1]):
+        raise ConfigError(f"{option} is no size: found '{text}'; write it as 256MB, with kB, MB, GB or TB.")
+    return int(read[1]) * int(1000 ** " kMGT".index(read[2] or " "))
 
 
 def gate_off(text: str) -> GateOff:

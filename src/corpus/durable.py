@@ -20,6 +20,14 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def settle(scratch: Path, path: Path) -> None:
+    """Gives a finished file its name, in place of one that is there; both are in one file system."""
+    with scratch.open("rb") as file:
+        os.fsync(file.fileno())
+    scratch.replace(path)
+    sync_folder(path.parent)
+
+
 def write_secret(path: Path, content: bytes) -> None:
     """Writes a file that nobody else could ever read. Raises FileExistsError rather than replace one."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -66,6 +66,23 @@ def step(title: str) -> Iterator[None]:
             if depth < _LEVELS or mark == "✗":
                 line = f"{'  ' * depth}{mark} {title}  {time.monotonic() - started:.1f} s"
                 console.print(line, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def counted(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A part of the work that says how far it is: give what is yielded how many more are done. A bar on a terminal."""
+    console = _console.get()
+    if console is None or not console.is_terminal:
+        with step(title):
+            yield lambda _: None
+        return
+    from rich.progress import Progress
+
+    started = time.monotonic()
+    with Progress(console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as drawn:
+        task = drawn.add_task(title.replace("[", r"\["), total=total)
+        yield lambda more: drawn.advance(task, more)
+    console.print(f"✓ {title}  {time.monotonic() - started:.1f} s", markup=False)
 
 
 def _drawn(console: Console, title: str, started: float) -> Live | None:

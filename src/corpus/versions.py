@@ -9,13 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from corpus.errors import ConfigError, DatasetError, nearest
 from corpus.evidence.store import read_statement, statement_path
+
+# ruff: noqa: PLC0415 (what reads files is loaded by who reads them)
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
 
 Row = dict[str, Any]
 Kind = Literal["build", "unsealed", "maintenance", "empty"]
@@ -225,6 +231,18 @@ def select(tables: QueryBuilder, dataset: str, sql: str) -> list[Row]:
         found = tables.execute(sql).read_all()
     columns = [found[name].to_pylist() for name in found.column_names]
     return [dict(zip(found.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def streamed(folder: Path, number: int, columns: list[str]) -> Iterator[RecordBatch]:
+    """The rows of a version as its files have them, in small batches that take little memory."""
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    with _readable(f"{folder.name}@{number}"):
+        files = pa.table(DeltaTable(folder / "snapshot", version=number).get_add_actions(flatten=True))
+        for path in files["path"].to_pylist():
+            with ParquetFile(folder / "snapshot" / unquote(path), buffer_size=2**20) as file:
+                yield from file.iter_batches(8192, columns=columns)
 
 
 def literal(value: str | None) -> str:

@@ -31,6 +31,9 @@ def verify(
     since: Annotated[
         Path | None, typer.Option(metavar="CHECKPOINT", help="An older checkpoint of the log, kept elsewhere.")
     ] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="An export of the version: its manifest, files and rows.")
+    ] = None,
     memory: Annotated[str, typer.Option(help="How much memory to take before writing to a temporary folder.")] = "2GB",
     warehouse: Warehouse = HERE,
     json: Json = False,
@@ -47,9 +50,11 @@ def verify(
     from corpus.versions import parse_reference
 
     name, number = parse_reference(dataset)
+    if export and number is None:
+        raise ConfigError(f"--export is of one version: write {name}@N.")
     kept = text_of(since) if since else None
     with shown_on_a_terminal():
-        found = run(warehouse, name, number, datetime.now(UTC), key, _public(public), kept, memory)
+        found = run(warehouse, name, number, datetime.now(UTC), key, _public(public), kept, memory, export)
     render.as_json(as_json(found)) if json else tell(found)
     found.require_none_failed()
 

@@ -16,8 +16,9 @@ from corpus.evidence.formats import require_known
 from corpus.evidence.keys import Signer, id_of, public_key
 from corpus.evidence.store import canonical, payload_of, read_document
 
-__all__ = ["INTENT", "STATEMENT", "newest_statement", "opened", "payload_of", "sealed"]
+__all__ = ["EXPORT", "INTENT", "STATEMENT", "newest_statement", "opened", "payload_of", "sealed"]
 
+EXPORT = "application/vnd.corpus.export+json"
 INTENT = "application/vnd.corpus.intent+json"
 STATEMENT = "application/vnd.in-toto+json"
 

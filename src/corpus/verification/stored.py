@@ -62,24 +62,38 @@ def rows(subject: Subject, version: int) -> str:
 
 def row_digest(subject: Subject, version: int) -> tuple[int, str]:
     """How many rows a version has, and their digest as docs/dataset.md defines it, by DuckDB."""
-    joined = "string_agg(row_hash, '' ORDER BY doc_id, row_hash)"
     with subject.database.cursor() as opened:
-        hashed = row_hashes(opened, subject, version)
-        sql = f"SELECT bucket, count(*), sha256({joined}) FROM ({hashed}) GROUP BY bucket ORDER BY bucket"
-        buckets = opened.execute(sql).fetchall()
+        return digest_of(opened, row_hashes(opened, subject, version))
+
+
+def digest_of(opened: duckdb.DuckDBPyConnection, hashed: str) -> tuple[int, str]:
+    """How many rows this SQL of doc_id, bucket and row_hash gives, and their digest."""
+    joined = "string_agg(row_hash, '' ORDER BY doc_id, row_hash)"
+    sql = f"SELECT bucket, count(*), sha256({joined}) FROM ({hashed}) GROUP BY bucket ORDER BY bucket"
+    buckets = opened.execute(sql).fetchall()
     lines = "".join(f"{bucket}:{digest}\n" for bucket, _, digest in buckets)
     return sum(count for _, count, _ in buckets), sha256(lines.encode()).hexdigest()
 
 
 def row_hashes(opened: duckdb.DuckDBPyConnection, subject: Subject, version: int) -> str:
-    """SQL for doc_id, bucket and the hash of each row of a version, in this database.
+    """SQL for doc_id, bucket and the hash of each row of a version, in this database."""
+    opened.register("documents", documents(subject, version))
+    return f"SELECT doc_id, bucket, {row_hash(COLUMNS)} AS row_hash FROM documents"
 
-    The files are opened by Arrow: to DuckDB some names of files are patterns. Raises Unchecked where one is missing.
+
+def documents(subject: Subject, version: int) -> Any:
+    """The rows of a version, as Arrow opens them: to DuckDB some names of files are patterns.
+
+    Raises Unchecked where a file is missing.
     """
     paths = [str(_there(place(subject.delta, path))) for path in live_files(subject.delta, version)]
-    opened.register("documents", ds.dataset(paths, SCHEMA, format="parquet") if paths else SCHEMA.empty_table())
-    row = "".join(f"|| coalesce(strlen({name}::VARCHAR) || ':' || {name}::VARCHAR, '-')" for name in COLUMNS)
-    return f"SELECT doc_id, bucket, sha256('' {row}) AS row_hash FROM documents"
+    return ds.dataset(paths, SCHEMA, format="parquet") if paths else SCHEMA.empty_table()
+
+
+def row_hash(names: list[str]) -> str:
+    """SQL for the hash of a row of these columns."""
+    fields = "".join(f"|| coalesce(strlen({name}::VARCHAR) || ':' || {name}::VARCHAR, '-')" for name in names)
+    return f"sha256('' {fields})"
 
 
 def _there(path: Path) -> Path:

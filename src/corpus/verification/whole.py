@@ -15,7 +15,7 @@ from corpus.evidence.commits import Commit, commit_of
 from corpus.evidence.journal import entries
 from corpus.evidence.keys import public_key
 from corpus.progress import step
-from corpus.verification import history, ledgers, readers, registers, stated, stored, trees
+from corpus.verification import exported, history, ledgers, readers, registers, stated, stored, trees
 from corpus.verification.delta_log import DeltaLog, each, read_log
 from corpus.verification.findings import Finding, Report, finding
 from corpus.verification.subject import Document, Subject
@@ -43,6 +43,14 @@ OF_VERSION: dict[str, OfVersion] = {
 """What is checked of each version, by the name that `findings.CHECKS` explains."""
 
 
+OF_EXPORT: dict[str, Callable[[Subject, int, Path], str]] = {
+    "export": exported.export,
+    "export files": exported.files,
+    "export rows": exported.rows,
+}
+"""What is checked of an export of a version, where a folder with one is given."""
+
+
 def verify(  # noqa: PLR0913, PLR0917 (which versions, by which keys and checkpoint, when)
     warehouse: Path,
     dataset: str,
@@ -52,8 +60,11 @@ def verify(  # noqa: PLR0913, PLR0917 (which versions, by which keys and checkpo
     public: bytes | None = None,
     since: str | None = None,
     memory: str = "2GB",
+    export: Path | None = None,
 ) -> Report:
     """Checks a dataset, and one version of it or all; every check gives a finding, whatever it comes upon.
+
+    With the folder of an export, that as well.
 
     Raises DatasetError where there is no such dataset or version, or the key in that file is another's.
     """
@@ -70,6 +81,9 @@ def verify(  # noqa: PLR0913, PLR0917 (which versions, by which keys and checkpo
         for version in _wanted(subject, number):
             with step(f"checking {dataset}@{version}"):
                 found += [_of_version(subject, name, version) for name in OF_VERSION]
+            if export:
+                with step(f"checking the export in {export}"):
+                    found += [_of_export(subject, name, version, export) for name in OF_EXPORT]
     return Report(dataset, found)
 
 
@@ -91,6 +105,10 @@ def _of_dataset(subject: Subject, public: bytes | None, since: str | None) -> li
 
 def _of_version(subject: Subject, name: str, version: int) -> Finding:
     return finding(name, f"{subject.name}@{version}", partial(OF_VERSION[name], subject, version))
+
+
+def _of_export(subject: Subject, name: str, version: int, folder: Path) -> Finding:
+    return finding(name, f"{subject.name}@{version}", lambda: OF_EXPORT[name](subject, version, folder))
 
 
 def _wanted(subject: Subject, number: int | None) -> list[int]:
