@@ -25,6 +25,7 @@ from corpus.evidence.keys import make_signer
 from corpus_verify.cli import main as verify_proof
 from tests.pages import PAGES, ROOT, Block, blocks, prose
 from tests.small_dataset import small_dataset
+from tests.test_jobs import write_policy
 from tests.whole_dataset import NAME, Whole, whole_dataset
 
 DATA = ("json", "mermaid", "py", "python", "sql", "text", "toml", "yaml")
@@ -63,6 +64,7 @@ def _settle(folder: Path, whole: Whole) -> None:
     (folder / ".config").mkdir()
     (folder / "demo").mkdir()
     shutil.copytree(whole.keys, folder / ".config/corpus")
+    write_policy(folder / "demo/uk-social.toml")
     for key in whole.keys.iterdir():
         shutil.copy(key, folder / "demo")
     shutil.move(whole.warehouse, folder / "demo/warehouse")
