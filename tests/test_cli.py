@@ -106,7 +106,7 @@ def test_diff_adds_up_and_gives_causes_and_examples(warehouse: Path) -> None:
     ],
 )  # fmt: skip
 def test_why_answers_for_one_post(warehouse: Path, arguments: tuple[str, str], expected: str) -> None:
-    assert expected in re.sub(r" +\n", "\n", flat(corpus(warehouse, "why", *arguments).stdout))
+    assert expected in re.sub(r" +\n", "\n", flat(corpus(warehouse, "why", *arguments, "--restricted").stdout))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_why_answers_for_one_post(warehouse: Path, arguments: tuple[str, str], e
         (("log", "uk-social"), (1, "rows"), 4),
         (("show", "uk-social@3"), ("predicate", "cutoff"), "2026-11-03T00:00:00Z"),
         (("diff", "uk-social@4..5"), ("changes", 0, "documents"), 2),
-        (("why", "uk-social@1", HOSTILE_ID), (0, "post_id"), HOSTILE_ID),
+        (("why", "uk-social@1", HOSTILE_ID, "--restricted"), (0, "post_id"), HOSTILE_ID),
     ],
 )
 def test_json_is_for_programs(
@@ -129,7 +129,9 @@ def test_json_is_for_programs(
     assert printed.isascii()
 
 
-@pytest.mark.parametrize("arguments", [("why", "uk-social@1", HOSTILE_ID), ("diff", "uk-social@1..3", "--text")])
+@pytest.mark.parametrize(
+    "arguments", [("why", "uk-social@1", HOSTILE_ID, "--restricted"), ("diff", "uk-social@1..3", "--text")]
+)
 def test_a_post_cannot_command_the_terminal(warehouse: Path, arguments: tuple[str, ...]) -> None:
     shown = on_a_terminal(warehouse, *arguments)
     own = re.sub(r"\x1b\[[0-9;]*m", "", shown)
@@ -230,7 +232,9 @@ def test_a_closed_pipe_is_no_error_message(warehouse: Path) -> None:
     assert said == b""
 
 
-@pytest.mark.parametrize("arguments", ["log uk-social", "show uk-social@3", "diff uk-social@1..3", "why uk-social p1"])
+@pytest.mark.parametrize(
+    "arguments", ["log uk-social", "show uk-social@3", "diff uk-social@1..3", "why uk-social p1 --restricted"]
+)
 def test_a_reading_command_works_for_less_than_a_second(warehouse: Path, arguments: str) -> None:
     """Processor time, so that a busy machine does not decide; `make bench` prints the time on the clock."""
     before = os.times()
@@ -291,7 +295,7 @@ def test_the_tour_tells_versions_reasons_changes_and_one_person(
         "Account account of p2 had 1 post(s) in uk-social@3 and has none in uk-social@4",
         "uk-social@4 out EXACT_DUPLICATE\nuk-social@3 in",
         f"delta.`{tmp_path}/warehouse/uk-social/snapshot` VERSION AS OF 4",
-        f"why uk-social p2 --warehouse {tmp_path}/warehouse",
+        f"why uk-social p2 --restricted --purpose trying --warehouse {tmp_path}/warehouse",
     ):
         assert expected in said
 

@@ -351,7 +351,7 @@ def test_the_commands_say_what_they_did(world: World, monkeypatch: pytest.Monkey
     assert "as logged at" in said("use", "uk-social@3", *asked)
     assert json.loads(said("use", "uk-social@3", *asked, "--json"))["was_there"]
     assert "uk-social@3  r1   pretraining" in said("uses", "uk-social", "--version", "3")
-    assert "words through others" in said("uses", "uk-social", "--account", "account of p2")
+    assert "words through others" in said("uses", "uk-social", "--account", "account of p2", "--restricted")
     assert said("uses", "uk-social", "--run", "nobody") == "No use is logged.\n"
     objected(world)
     assert "would be recalled" in said("recall", "uk-social", "--dry-run")

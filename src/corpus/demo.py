@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from corpus import query, render
 from corpus.arguments import conf_file
 from corpus.errors import ConfigError
+from corpus.lookups import LookUp, register, user
 from corpus.progress import step
 from corpus.reasons import OBJECTION_REASONS
 from corpus.schemas import INPUTS
@@ -165,8 +166,9 @@ def _tour_person(warehouse: Path, before: Version, after: Version) -> str:
         f"One person who is in {before.name} and gone from {after.name}",
         f"Account {gone['account_id']} had {gone['posts']} post(s) in {before.name} and has none in {after.name}: "
         f"{query.meaning(reason)} ({reason}).",
-        f"`corpus why {DATASET} {gone['post_id']}` says of one of them:",
+        f"`corpus why {DATASET} {gone['post_id']} --restricted` says of one of them, and the register keeps who asked:",
     )
+    register(warehouse / DATASET, LookUp(user(), "the tour of the demo", "why", "post", gone["post_id"]))
     render.why(query.why(warehouse, DATASET, None, gone["post_id"]))
     return str(gone["post_id"])
 
@@ -206,5 +208,6 @@ def _tour_end(warehouse: Path, before: Version, after: Version, post: str) -> No
     _chapter("Try next", f"(or `export CORPUS_WAREHOUSE={warehouse}` once, and leave --warehouse out)")
     diff = f"diff {DATASET}@{before.number}..{after.number} --text"
     proof = f"prove {after.name} --post {post} --key {warehouse.parent / DATASET}.key"
-    for command in (f"log {DATASET}", f"show {after.name}", diff, f"why {DATASET} {post}", proof):
+    looking = (f"why {DATASET} {post} --restricted --purpose trying", f"lookups {DATASET} --post {post}")
+    for command in (f"log {DATASET}", f"show {after.name}", diff, *looking, proof):
         render.say(f"{program} {command} --warehouse {warehouse}")

@@ -35,6 +35,17 @@ def find_java() -> Path:
     )
 
 
+def java_by_its_files() -> tuple[Path, int] | None:
+    """The Java that `find_java` would find, where the file beside it says which it is: no Java is started."""
+    for java in _javas():
+        home = java.resolve().parent.parent
+        said = home / "release"
+        version = re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', said.read_text()) if said.is_file() else None
+        if os.access(java, os.X_OK) and version and int(version[1]) in JAVA_VERSIONS:
+            return home, int(version[1])
+    return None
+
+
 def _javas() -> Iterator[Path]:
     if home := os.environ.get("JAVA_HOME"):
         yield Path(home) / "bin/java"

@@ -240,7 +240,7 @@ def _why_out(verdict: Verdict) -> None:
         order = sorted(verdict.reasons, key=lambda name: name != verdict.primary_reason)
         tell(("because", ""), [(name, meaning(name)) for name in order])
     if verdict.grounds:
-        tell(("by", "", ""), [(g["reason"], f"{g['ground']} {g['ground_id']}", _about(g)) for g in verdict.grounds])
+        tell(("by", "", ""), [(g["reason"], f"{g['ground']} {g['ground_id']}", about(g)) for g in verdict.grounds])
     if verdict.kept_instead:
         alike = f" (similarity {verdict.similarity:.2f})" if verdict.similarity is not None else ""
         say(f"kept instead: {verdict.kept_instead}{alike}")
@@ -248,7 +248,7 @@ def _why_out(verdict: Verdict) -> None:
         tell(("", "this post", "kept instead"), differences(*verdict.texts))
 
 
-def _about(ground: dict[str, Any]) -> str:
+def about(ground: dict[str, Any]) -> str:
     """The platform and the time that an objection is about, where they have bounds."""
     times = [f"{word} {str(ground[key])[:16]}" for word, key in (("from", "since"), ("to", "until")) if ground[key]]
     return " ".join([f"on {ground['platform']}"] * bool(ground["platform"]) + times)

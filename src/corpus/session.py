@@ -151,11 +151,17 @@ def _half_known_jar(log: str, group: str, artifact: str, version: str) -> str:
 
 def _with_known_jars(settings: dict[str, str]) -> dict[str, str]:
     """The settings with the jars that an earlier session resolved for their coordinates: this spares Ivy's seconds."""
-    listed = _jar_list(settings)
-    jars = listed.read_text(encoding="utf-8").split(",") if listed.is_file() else []
-    if not jars or not all(Path(jar.removeprefix("file://")).is_file() for jar in jars):
+    jars = known_jars(settings)
+    if not jars:
         return settings
     return {key: value for key, value in settings.items() if key != _PACKAGES} | {"spark.jars": ",".join(jars)}
+
+
+def known_jars(settings: dict[str, str]) -> list[str]:
+    """The jars that an earlier session fetched for these settings; none where one of them is not there any more."""
+    listed = _jar_list(settings)
+    jars = listed.read_text(encoding="utf-8").split(",") if listed.is_file() else []
+    return jars if all(Path(jar.removeprefix("file://")).is_file() for jar in jars) else []
 
 
 def _remember_jars(settings: dict[str, str], spark: SparkSession) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from corpus import __version__
-from corpus.cli import checking, logs, making, policies, proving, reading, sealing, using, verifying
+from corpus.cli import checking, examining, logs, looking, making, policies, proving, reading, sealing, using, verifying
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 
@@ -14,7 +14,9 @@ from corpus.errors import CorpusError
 __all__ = [
     "app",
     "checking",
+    "examining",
     "logs",
+    "looking",
     "main",
     "making",
     "policies",

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.errors import CorpusError
+from corpus.errors import ConfigError, CorpusError
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from corpus.lookups import Kind
 
 _EXITS = [(kind.exit_code, (kind.__doc__ or "").rstrip(".")) for kind in CorpusError.__subclasses__()]
 _EPILOG = "\n".join(f"  {code}  {says}" for code, says in [(0, "Done"), (1, "Something failed"), *_EXITS])
@@ -46,12 +48,35 @@ SigningKey = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 SparkConf = Annotated[str, typer.Option(help="A spark-submit properties file, or its name in conf/spark.")]
 Wait = Annotated[float, typer.Option(help="Seconds to wait for another builder.", min=0)]
+Restricted = Annotated[
+    bool, typer.Option("--restricted", help="See what names people; who looks, and what for, is registered.")
+]
+Purpose = Annotated[str, typer.Option(help="What the look-up is for, as the register will say.")]
 HERE = Path("warehouse")
+UNSAID = "not said"
 
 
 def default_key(dataset: str) -> Path:
     """Where a dataset's key stands unless another place is named."""
     return Path.home() / f".config/corpus/{dataset}.key"
+
+
+def enter(warehouse: Path, dataset: str, may: tuple[bool, str], verb: str, about: tuple[Kind, str]) -> None:
+    """Registers a look-up of what names people before it is answered; `may` is --restricted and --purpose.
+
+    Raises ConfigError where it is not asked for as one.
+    """
+    from corpus.lookups import LookUp, register, user
+    from corpus.versions import dataset_folder, parse_name
+
+    is_restricted, purpose = may
+    if not is_restricted:
+        raise ConfigError(
+            f"`corpus {verb}` answers from what names people. If that is your task, add --restricted, and say what "
+            'for by --purpose "…": the register of the dataset keeps who looked, when and what for.'
+        )
+    lookup = LookUp(user(), purpose, verb, *about)
+    register(dataset_folder(warehouse, parse_name(dataset)), lookup)
 
 
 @contextmanager

@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, Key, SigningKey, SparkConf, Wait, Warehouse, app, default_key, spark_session
+from corpus.cli.options import (
+    HERE,
+    UNSAID,
+    Json,
+    Key,
+    Purpose,
+    Restricted,
+    SigningKey,
+    SparkConf,
+    Wait,
+    Warehouse,
+    app,
+    default_key,
+    enter,
+    spark_session,
+)
 from corpus.errors import ConfigError, EnvironmentFault
 
 # ruff: noqa: PLC0415 (each command imports what it needs: only `reproduce` starts a JVM)
@@ -152,6 +167,8 @@ def uses(
     run: Annotated[str | None, typer.Option(help="By this run.")] = None,
     account: Annotated[str | None, typer.Option(help="Of anything of this account; for the privacy team.")] = None,
     warehouse: Warehouse = HERE,
+    restricted: Restricted = False,
+    purpose: Purpose = UNSAID,
     json: Json = False,
 ) -> None:
     """Which runs used which versions; with --account, those that held a person's posts, or their words.
@@ -166,6 +183,7 @@ def uses(
     if account is None:
         found = register.uses(warehouse, dataset, version, run)
     else:
+        enter(warehouse, dataset, (restricted, purpose), "uses --account", ("account", account))
         found = register.uses_of_account(warehouse, dataset, account, version)
         found = [use for use in found if run is None or use.run == run]
     render.as_json(found) if json else tell_uses(found, of_person=account is not None)
