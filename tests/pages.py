@@ -64,4 +64,4 @@ def prose(page: Path) -> str:
 def commands(page: Path) -> list[str]:
     """Every `corpus …` that a page shows, to be run or not, in blocks or in the text."""
     lines = [line for block in blocks(page, *TYPED) for line in block.lines]
-    return [line for line in [*lines, *_INLINE.findall(prose(page))] if re.match(r"(\S*/)?corpus ", line)]
+    return [line for line in [*lines, *_INLINE.findall(prose(page))] if re.match(r"(\S*/)?corpus [a-z-]", line)]

@@ -41,7 +41,7 @@ def test_reading_md_holds_code_that_runs(spark: SparkSession, demo: Path, monkey
 def test_commands_in_the_docs_exist_with_their_options(page: Path) -> None:
     for command in commands(page):
         named, (_, *arguments) = typer.main.get_command(app), shlex.split(command, comments=True)
-        while hasattr(named, "commands") and arguments[:1] != ["--help"]:
+        while hasattr(named, "commands") and not arguments[0].startswith("-"):
             named = named.commands[arguments.pop(0) if arguments[0] in named.commands else "versions"]  # corpus log
         known = {option for parameter in named.params for option in parameter.opts}
         used = {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}

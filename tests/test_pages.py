@@ -49,9 +49,9 @@ SPARK_STARTERS = ("checking", "making", "policies", "sealing", "using")
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of somebody who followed the pages so far: the project, a demo with its keys, and what others keep."""
-    folder = tmp_path_factory.mktemp("reader")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of somebody who reads the pages: the project, a demo with its keys, and what others keep."""
+    folder = tmp_path_factory.mktemp("begun")
     small_dataset(folder / "small/warehouse")
 
     def keep(number: int) -> None:
@@ -68,6 +68,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _settle(folder: Path, whole: Whole) -> None:
     """Puts the dataset where `make demo` would, and the keys where builds do."""
     make_signer(folder / "auditor.pem")
+    (folder / "questions.sql").write_text("SELECT count(*) AS documents FROM snapshot;\n")
     (folder / ".config").mkdir()
     (folder / "demo").mkdir()
     shutil.copytree(whole.keys, folder / ".config/corpus")
@@ -77,6 +78,12 @@ def _settle(folder: Path, whole: Whole) -> None:
     shutil.move(whole.warehouse, folder / "demo/warehouse")
     for copy in ("public.pem", "kept.pem"):
         shutil.copy(folder / "demo/warehouse" / NAME / "evidence/public.pem", folder / copy)
+
+
+@pytest.fixture
+def reader(begun: Path, tmp_path: Path) -> Path:
+    """The same for each page, whatever the others did."""
+    return Path(shutil.copytree(begun, tmp_path / "reader", symlinks=True))
 
 
 @pytest.fixture
