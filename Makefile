@@ -1,10 +1,12 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-proofs faults check commands croissant readers bench bench-duplicates bench-evidence dist lock clean
+.PHONY: help setup demo test fuzz fuzz-proofs faults check commands croissant docs notebook readers bench bench-duplicates bench-evidence dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
 BROWSER := .venv/.browser
+DOCS := .venv-docs/bin
+DOCUMENTED := .venv-docs/.installed
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
 
@@ -46,6 +48,12 @@ readers: $(READY)  ## exports read by datasets, streaming and PyTorch, in an env
 	@tools/setup.sh readers
 	@$(BIN)/pytest -n 0 tests/test_readers.py
 
+docs: $(DOCUMENTED)  ## the documentation as a site, in build/site; with the notebook's pictures after `make notebook`
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build --strict --quiet && echo "The site is in build/site: open build/site/index.html"
+
+notebook: $(DOCUMENTED) demo  ## examples/tour.ipynb run from its first cell to its last, on the demo
+	@PYTHONPATH=src:verifier/src $(DOCS)/python tools/notebook.py examples/tour.ipynb build/tour.ipynb
+
 bench: $(READY)  ## how long things take here, and against the others
 	@for script in bench/reading.py bench/duplicates.py bench/evidence.py bench/export.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
 
@@ -61,12 +69,18 @@ dist: $(INSTALLED)  ## what spark-submit takes to a cluster: dist/corpus.zip (--
 lock: $(INSTALLED)  ## the locks again, from pyproject.toml
 	@$(COMPILE) pyproject.toml --output-file requirements.lock
 	@$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
+	@$(COMPILE) --group docs --output-file tools/docs.lock
 
 clean:  ## delete what these targets made
-	rm -rf .venv .build dist build demo src/*.egg-info verifier/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .build dist build demo src/*.egg-info verifier/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): requirements-dev.lock pyproject.toml verifier/pyproject.toml tools/setup.sh
 	@tools/setup.sh packages
+	@touch $@
+
+$(DOCUMENTED): tools/docs.lock $(INSTALLED)
+	@[ -x $(DOCS)/python ] || $(BIN)/uv venv --quiet .venv-docs
+	@$(BIN)/uv pip sync --quiet --require-hashes --python .venv-docs tools/docs.lock
 	@touch $@
 
 $(READY): $(INSTALLED) conf/spark/local.conf

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,24 +12,12 @@ from pyspark.sql import SparkSession
 
 from corpus.cli import app
 from corpus.policy_words import lines, raw, strict_default
+from tests.pages import PAGES, ROOT, blocks, commands
 from tests.small_dataset import small_dataset
 from tests.test_policy_words import KEYS
 
-ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 READING = ROOT / "docs/reading.md"
 POLICIES = ROOT / "docs/policies.md"
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return [code for kind, code in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
-
-
-def commands(page: Path) -> list[str]:
-    """The `corpus …` commands that a page shows for typing."""
-    shown = "\n".join(blocks(page, "console") + blocks(page, "sh") + blocks(page, "bash")).replace("\\\n", " ")
-    return [line.removeprefix("$ ") for line in shown.splitlines() if re.match(r"(\$ )?(\S*/)?corpus ", line)]
 
 
 @pytest.fixture(scope="module")
@@ -43,25 +28,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def without_times(text: str) -> str:
-    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "A TIME", text)
-
-
-@pytest.mark.parametrize("block", blocks(READING, "console") + blocks(POLICIES, "console"))
-def test_a_page_shows_what_its_commands_print(demo: Path, block: str) -> None:
-    command, _, expected = block.partition("\n")
-    assert command.startswith("$ corpus ")
-    python = [sys.executable, "-c", "from corpus.cli import main; main()", *shlex.split(command)[2:]]
-    environment = os.environ | {"CORPUS_WAREHOUSE": str(demo / "demo/warehouse")}
-    done = subprocess.run(python, capture_output=True, text=True, check=True, env=environment)
-    assert without_times(done.stdout).startswith(without_times(expected))
-
-
 def test_reading_md_holds_code_that_runs(spark: SparkSession, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(demo)
     names: dict[str, object] = {"spark": spark}
-    for code in blocks(READING, "python"):
-        exec(code.replace("demo/", f"{demo}/demo/"), names)
+    for block in blocks(READING, "python"):
+        exec(block.code.replace("demo/", f"{demo}/demo/"), names)
     assert names["verdict"].reasons == ["OBJECTED", "DELETED"]  # type: ignore[attr-defined]
     assert len(names["texts"]) == 4  # type: ignore[arg-type]
 
@@ -70,7 +41,7 @@ def test_reading_md_holds_code_that_runs(spark: SparkSession, demo: Path, monkey
 def test_commands_in_the_docs_exist_with_their_options(page: Path) -> None:
     for command in commands(page):
         named, (_, *arguments) = typer.main.get_command(app), shlex.split(command, comments=True)
-        while hasattr(named, "commands"):
+        while hasattr(named, "commands") and not arguments[0].startswith("-"):
             named = named.commands[arguments.pop(0) if arguments[0] in named.commands else "versions"]  # corpus log
         known = {option for parameter in named.params for option in parameter.opts}
         used = {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}
