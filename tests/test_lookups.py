@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from corpus.cli import app
 from corpus.errors import ConfigError, CorpusError, DatasetError, EnvironmentFault
 from corpus.lookups import Kind, LookUp, lookups, register, user
-from tests.small_dataset import HOSTILE_ID, small_dataset
+from tests.small_dataset import HOSTILE_ID, doc_id, small_dataset
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +145,22 @@ def test_the_command_lists_look_ups_and_names_nobody(warehouse: Path) -> None:
     assert json.loads(ask("lookups", "uk-social", "--json")[0])["lookups"][0]["verb"] == "why"
     assert ask("lookups", "uk-social", "--account", "p1")[0] == "No look-up is registered.\n"
     assert isinstance(ask("lookups", "uk-social", "--post", "p1", "--account", "a")[1], ConfigError)
+
+
+def test_who_looked_at_a_person_includes_who_looked_at_their_posts_and_objections(warehouse: Path) -> None:
+    ask("why", "uk-social@3", "p1", "--restricted", "--purpose", "by post")
+    ask("why", "uk-social@1", doc_id("p1"), "--restricted", "--purpose", "by document")
+    ask("receipt", "uk-social", "o-1", "--restricted", "--purpose", "by objection")
+    ask("subject", "uk-social", "account of p1", "--restricted", "--purpose", "by account")
+    ask("why", "uk-social@1", "p2", "--restricted", "--purpose", "somebody else")
+    ask("subject", "uk-social", "nobody", "--restricted", "--purpose", "whom nobody knows")
+
+    def purposes(account: str) -> list[str]:
+        found = json.loads(ask("lookups", "uk-social", "--account", account, "--json")[0])
+        return [one["purpose"] for one in found["lookups"]]
+
+    assert purposes("account of p1") == ["by post", "by document", "by objection", "by account"]
+    assert purposes("nobody") == ["whom nobody knows"]
 
 
 def test_a_register_without_its_key_is_said_to_be_so(tmp_path: Path) -> None:

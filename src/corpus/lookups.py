@@ -75,8 +75,8 @@ def register(folder: Path, lookup: LookUp) -> None:
         ) from None
 
 
-def lookups(folder: Path, about: tuple[Kind, str] | None = None) -> Register:
-    """The look-ups of a dataset, or those about one post, account or objection. Raises DatasetError."""
+def lookups(folder: Path, *about: tuple[Kind, str]) -> Register:
+    """The look-ups of a dataset, or those about any of these posts, accounts and objections. Raises DatasetError."""
     try:
         lines = _register(folder).read_bytes().splitlines()
     except FileNotFoundError:
@@ -84,8 +84,8 @@ def lookups(folder: Path, about: tuple[Kind, str] | None = None) -> Register:
     except OSError as cannot:
         raise DatasetError(f"The register {_register(folder)} cannot be read: {cannot.strerror}.") from None
     found = [_read(line) for line in lines if line]
-    known, wanted = [one for one in found if one], _hash(folder, *about) if about else None
-    return Register([one for one in known if wanted in {None, one["subject"]}], len(found) - len(known))
+    known, wanted = [one for one in found if one], {_hash(folder, *each) for each in about}
+    return Register([one for one in known if not about or one["subject"] in wanted], len(found) - len(known))
 
 
 def _register(folder: Path) -> Path:

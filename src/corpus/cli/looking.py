@@ -14,6 +14,8 @@ from corpus.errors import ConfigError
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from corpus.lookups import Kind, Register
     from corpus.subject import Post, Subject
 
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 def lookups(
     dataset: Dataset,
     post: Annotated[str | None, typer.Option(metavar="ID", help="About this post.")] = None,
-    account: Annotated[str | None, typer.Option(metavar="ID", help="About this account.")] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="About this account, a post or an objection of it."),
+    ] = None,
     objection: Annotated[str | None, typer.Option(metavar="ID", help="About this objection.")] = None,
     warehouse: Warehouse = HERE,
     json: Json = False,
@@ -39,8 +44,22 @@ def lookups(
     named = [(kind, name) for kind, name in kinds.items() if name is not None]
     if len(named) > 1:
         raise ConfigError("Name one id: by --post, by --account or by --objection.")
-    found = registers.lookups(dataset_folder(warehouse, dataset), *named)
+    folder = dataset_folder(warehouse, dataset)
+    found = registers.lookups(folder, *named, *(_everything_of(warehouse, dataset, account) if account else ()))
     render.as_json(found) if json else tell_lookups(found)
+
+
+def _everything_of(warehouse: Path, dataset: str, account: str) -> set[tuple[Kind, str]]:
+    """The ids by which somebody may have looked at this account without naming it."""
+    from corpus.errors import DatasetError
+    from corpus.subject import subject as of
+
+    try:
+        found = of(warehouse, dataset, account)
+    except DatasetError:  # nobody knows it, and yet somebody may have asked for it
+        return set()
+    posts = {name for post in found.posts for name in (post.post_id, *(held.doc_id for held in post.history)) if name}
+    return {*(("post", name) for name in posts), *(("objection", one["objection_id"]) for one in found.objections)}
 
 
 def tell_lookups(found: Register) -> None:
