@@ -24,6 +24,8 @@ LINK = "{http://www.w3.org/1999/xlink}href"
 HIDDEN = "hidden"
 FEWEST_BARS = 8
 """Room for so many stands in a picture of times, so that one bar is no wall."""
+LETTERS = 76
+"""So many stand side by side under a picture of times."""
 STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "corpus", "font.family": ["DejaVu Sans"], "font.size": 11.0,
     "text.color": INK, "axes.edgecolor": GREY, "xtick.color": INK, "ytick.color": INK, "axes.unicode_minus": False,
@@ -79,9 +81,11 @@ def timeline_picture(name: str, title: str, counted: Counted) -> str:
         axes.bar(range(len(counted)), [count or 0 for _, count in counted], width=0.8, color=BLUE)
         lost = [at for at, (_, count) in enumerate(counted) if count is None]
         axes.plot(lost, [0] * len(lost), linestyle="", marker="o", markersize=5, color=GREY, clip_on=False)
-        step = -(-len(counted) // 12) or 1
+        longest = max((len(label) for label, _ in counted), default=0) + 2
+        slots = max(len(counted), min(FEWEST_BARS, LETTERS // longest))
+        step = -(-slots * longest // LETTERS)  # as many labels as do not run into each other
         axes.set_xticks(range(0, len(counted), step), [label for label, _ in counted[::step]])
-        axes.set_xlim(-0.6, max(len(counted), FEWEST_BARS) - 0.4)
+        axes.set_xlim(-0.6, slots - 0.4)
         axes.set_ylim(0, 1.05 * max([count or 0 for _, count in counted], default=0) or 1)
         axes.yaxis.set_major_locator(_whole_numbers())
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -122,7 +126,7 @@ def _whole_numbers() -> Any:
 
 def _as_svg(figure: Any, axes: Any, name: str, title: str, counted: Counted) -> str:
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, pad=6)
     written = StringIO()
     figure.savefig(
         written, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
