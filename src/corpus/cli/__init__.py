@@ -8,7 +8,23 @@ from typing import Annotated
 import typer
 
 from corpus import __version__
-from corpus.cli import checking, examining, exporting, logs, looking, making, policies, proving, querying, reading, reporting, sealing, serving, using, verifying
+from corpus.cli import (
+    checking,
+    examining,
+    exporting,
+    logs,
+    looking,
+    making,
+    policies,
+    proving,
+    querying,
+    reading,
+    reporting,
+    sealing,
+    serving,
+    using,
+    verifying,
+)
 from corpus.cli.options import app
 from corpus.errors import CorpusError
 

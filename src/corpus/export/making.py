@@ -23,7 +23,8 @@ from corpus.export.manifest import MANIFEST, SIGNED, Document, Wanted, as_text, 
 from corpus.export.order import cuts, in_groups
 from corpus.export.parts import Parts, scattered
 from corpus.progress import counted
-from corpus.uses import Asked, hand_out, signer_for
+from corpus.evidence.keys import signer_of
+from corpus.uses import Asked, hand_out
 from corpus.versions import Version, build_at, versions
 
 WORK = ".unfinished"
@@ -71,7 +72,7 @@ def export(place: Place, dataset: str, number: int, asked: Asked, wanted: Wanted
             parts = _in_parts(source, version, work, wanted)
             shards = [*_shards(place.folder, work, parts, wanted, kept)]
             _handed(place, dataset, number, asked)  # refuses what was recalled meanwhile
-            manifest = _finished(place.folder, work, plan, shards, wanted, signer_for(source, place.signing_key))
+            manifest = _finished(place.folder, work, plan, shards, wanted, signer_of(source, place.signing_key))
         shutil.rmtree(work)
     return Exported(version.name, place.folder, manifest, len(kept))
 
