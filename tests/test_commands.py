@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 import typer.main
 
+from corpus.build import Built
 from corpus.cli import app
+from corpus.cli.making import _build_as_json
 from tests.small_dataset import HOSTILE_ID, small_dataset
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +81,19 @@ def test_options_of_the_same_name_are_spelt_alike() -> None:
     assert all(len(ways) == 1 for ways in spelt.values()), spelt
 
 
+def test_a_build_answers_programs_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    funnel = {"posts": "3", "kept": "2", "excluded": "1"}
+    _build_as_json(Built("d", 1, "b", was_there=False, statement={"predicate": {"funnel": funnel}}, warnings=["w"]))
+    said = {"dataset": "d", "version": 1, "build_id": "b", "was_there": False, "warnings": ["w"], "funnel": funnel}
+    assert json.loads(capsys.readouterr().out) == said
+
+
+def test_what_people_need_first_stands_first(warehouse: Path) -> None:
+    listed = re.findall(r"^  (\w+)  ", corpus(warehouse, "--help").stdout.split("Commands:")[1], re.MULTILINE)
+    assert listed[:7] == ["demo", "doctor", "ingest", "build", "log", "show", "funnel"]
+    assert set(listed) == {name.split()[0] for name in COMMANDS}
+
+
 def test_its_version_is_told_by_an_option_and_by_a_verb(warehouse: Path) -> None:
     assert corpus(warehouse, "--version").stdout == corpus(warehouse, "version").stdout != ""
 
@@ -127,6 +143,8 @@ def test_completion_can_be_set_up(warehouse: Path) -> None:
         (("lookups", "uk-socail"), 6, "did you mean 'uk-social'?"),
         (("why", "uk-social", "p1", "--restricted", "--purpose", "a\nb"), 2, "--purpose: write one line"),
         (("doctor", "--spark-conf", "locl"), 2, "did you mean 'local'?"),
+        (("why", "uk-social", "p\udcff", "--restricted"), 2, "is not text in UTF-8"),
+        (("lookups", "uk-social", "--post", "p\udcff"), 2, "is not text in UTF-8"),
     ],
 )
 def test_bad_input_is_a_message_and_an_exit_code(

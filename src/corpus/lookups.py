@@ -38,8 +38,7 @@ class LookUp:
             raise ConfigError(
                 f"--purpose: write one line of at most {MOST_CHARACTERS} characters, found {self.purpose!r}."
             )
-        if any("\ud800" <= c <= "\udfff" for c in self.subject):
-            raise ConfigError(f"The {self.kind} {self.subject!r} is not text in UTF-8, so nothing can have this id.")
+        _require_text(self.kind, self.subject)
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,11 @@ def lookups(folder: Path, *about: tuple[Kind, str]) -> Register:
     return Register([one for one in known if not about or one["subject"] in wanted], len(found) - len(known))
 
 
+def _require_text(kind: Kind, subject: str) -> None:
+    if any("\ud800" <= c <= "\udfff" for c in subject):
+        raise ConfigError(f"The {kind} {subject!r} is not text in UTF-8, so nothing can have this id.")
+
+
 def _register(folder: Path) -> Path:
     return folder / "lookups" / "register.jsonl"
 
@@ -98,6 +102,7 @@ def _line(folder: Path, lookup: LookUp) -> dict[str, Any]:
 
 
 def _hash(folder: Path, kind: Kind, subject: str) -> str:
+    _require_text(kind, subject)
     return keyed_hash(read_key(_key(folder)), kind, subject.strip())
 
 

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from corpus.cli import completing
 from corpus.errors import ConfigError, CorpusError
@@ -23,7 +24,22 @@ if TYPE_CHECKING:
 _EXITS = [(kind.exit_code, (kind.__doc__ or "").rstrip(".")) for kind in CorpusError.__subclasses__()]
 _EPILOG = "\n".join(f"  {code}  {says}" for code, says in [(0, "Done"), (1, "Something failed"), *_EXITS])
 
+FIRST = [
+    "demo", "doctor", "ingest", "build", "log", "show", "funnel", "diff", "report", "sql", "console", "export", "why",
+    "subject", "objections", "receipt", "lookups", "uses", "use", "recall",
+]  # fmt: skip
+
+
+class _FirstThingsFirst(TyperGroup):
+    """Lists the commands in the order in which people come to need them; the others follow by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        known = sorted(super().list_commands(ctx))
+        return [name for name in FIRST if name in known] + [name for name in known if name not in FIRST]
+
+
 app = typer.Typer(
+    cls=_FirstThingsFirst,
     help="Builds training datasets from people's posts, and answers what is in them and why.",
     epilog=f"\b\nExit codes:\n{_EPILOG}",
     no_args_is_help=True,
