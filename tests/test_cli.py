@@ -88,8 +88,9 @@ def test_show_tells_inputs_departures_and_the_funnel(warehouse: Path) -> None:
 def test_diff_adds_up_and_gives_causes_and_examples(warehouse: Path) -> None:
     said = flat(corpus(warehouse, "diff", "uk-social@1..3").stdout)
     assert "uk-social@1: 4 documents - 3 removed + 3 added = uk-social@3: 4 documents" in said
-    assert "removed OBJECTED 1 the author objected" in said
-    assert f"removed OBJECTED p1 {doc_id('p1')}" in said
+    assert "removed NEW_OBJECTION OBJECTED 1 an objection came in" in said
+    assert f"removed NEW_OBJECTION {doc_id('p1')}" in said
+    assert "p1" not in said.split()
     assert "rain" not in said
 
 
