@@ -134,13 +134,16 @@ def test_what_is_missing_is_made_again_and_the_rest_kept(whole: Whole, tmp_path:
 
 @pytest.mark.parametrize(
     ("there", "message"),
-    [("notes.txt", "is not empty \\(notes.txt\\)"), ("shard-00009.parquet", "shards without a plan")],
+    [("notes.txt", "is not empty \\(notes.txt\\)"), ("shard-00009.parquet", "is not empty \\(no plan\\)")],
 )
 def test_a_folder_with_something_else_is_refused(whole: Whole, tmp_path: Path, there: str, message: str) -> None:
     (tmp_path / there).touch()
     with pytest.raises(ConfigError, match=message):
-        exported(whole, tmp_path, wanted())
+        exported(whole, tmp_path, wanted(), asked=Asked("tram-12", "evaluation", "G. Hopper"))
+    with pytest.raises(ConfigError, match="is no folder that you may write to"):
+        exported(whole, tmp_path / there / "x", wanted(), asked=Asked("tram-12", "evaluation", "G. Hopper"))
     assert [path.name for path in tmp_path.iterdir()] == [there]
+    assert not uses(whole.warehouse, NAME, 3, "tram-12")
 
 
 def test_more_shards_than_documents_are_refused_before_anything_is_logged(whole: Whole, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def export(place: Place, dataset: str, number: int, asked: Asked, wanted: Wanted
     (somebody else is at it), EnvironmentFault (it cannot be written).
     """
     source = (place.warehouse / dataset).absolute()
-    _require_apart(place.folder.absolute(), source)
+    _require_free(place.folder.absolute(), source)
     _require_rows(build_at(versions(place.warehouse, dataset), number), wanted)
     version, use = _handed(place, dataset, number, asked)
     plan = plan_of(version, digest_of_record(of_kind(entries(source), "version", number)[-1]), use, wanted)
@@ -83,9 +84,17 @@ def _handed(place: Place, dataset: str, number: int, asked: Asked) -> tuple[Vers
     return build_at(versions(place.warehouse, dataset), number), handed.entry
 
 
-def _require_apart(folder: Path, dataset: Path) -> None:
+def _require_free(folder: Path, dataset: Path) -> None:
+    """Raises ConfigError if the target cannot be one: it lies in the dataset, is a file, or holds what is not ours."""
     if folder == dataset or dataset in folder.parents or folder in dataset.parents:
         raise ConfigError(f"--to {folder} lies in or around the dataset; name a folder elsewhere, that may be new.")
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigError(f"--to {folder}: {there} is no folder that you may write to; name another place.")
+    names = {path.name for path in folder.iterdir()} if there == folder else set()
+    odd = sorted(name for name in names if not OURS.fullmatch(name))
+    if odd or (names - {WORK} and _plan_in(folder) is None):
+        raise ConfigError(f"--to {folder} is not empty ({', '.join(odd[:3]) or 'no plan'}); name a new folder.")
 
 
 def _require_rows(version: Version, wanted: Wanted) -> None:
@@ -123,14 +132,14 @@ def _begun(folder: Path, plan: Document) -> Iterator[Path]:
         yield work
 
 
+def _plan_in(folder: Path) -> Document | None:
+    """What was planned for a folder, whether it is finished or not."""
+    return read_document(folder / WORK / PLAN) or read_document(folder / MANIFEST)
+
+
 def _require_same(folder: Path, plan: Document) -> None:
-    """Raises ConfigError if there are other files than ours, or if they are of another export."""
-    odd = sorted(path.name for path in folder.iterdir() if not OURS.fullmatch(path.name))
-    there = read_document(folder / WORK / PLAN) or read_document(folder / MANIFEST)
-    if odd or (there is None and any(path.name != WORK for path in folder.iterdir())):
-        raise ConfigError(
-            f"--to {folder} is not empty ({', '.join(odd[:3]) or 'shards without a plan'}); name a new folder."
-        )
+    """Raises ConfigError if the folder has another export."""
+    there = _plan_in(folder)
     differ = [name for name in plan if there and there.get(name) != plan[name]]
     if differ:
         raise ConfigError(
