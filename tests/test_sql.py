@@ -26,8 +26,8 @@ from corpus.sql.engine import answer
 from corpus.sql.grammar import read_query
 from corpus.sql.shown import as_csv, as_json, as_table
 from corpus.versions import opened
+from tests.pages import ROOT, blocks
 from tests.small_dataset import HOSTILE_TEXT, small_dataset
-from tests.test_docs import ROOT, blocks
 from tests.test_sql_grammar import HARMLESS
 
 CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
@@ -290,7 +290,7 @@ def _until(terminal: int, end: str) -> str:
     return said
 
 
-@pytest.mark.parametrize("block", blocks(ANALYSTS, "console"))
+@pytest.mark.parametrize("block", [block.code for block in blocks(ANALYSTS, "console")])
 def test_the_page_for_analysts_shows_what_its_commands_print(warehouse: Path, block: str) -> None:
     command, _, expected = block.partition("\n")
     arguments = [argument for argument in shlex.split(command)[3:] if argument != "2>&1"]
@@ -302,4 +302,4 @@ def test_every_query_on_the_page_for_analysts_runs(warehouse: Path) -> None:
     queries = blocks(ANALYSTS, "sql")
     assert len(queries) == 6
     for query in queries:
-        assert rows(warehouse, query, 1)
+        assert rows(warehouse, query.code, 1)

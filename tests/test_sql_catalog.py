@@ -14,8 +14,8 @@ from corpus.funnel_shown import shown_funnel
 from corpus.query import show
 from corpus.reader import register
 from corpus.sql.catalog import database, statements, text
+from tests.pages import ROOT, blocks
 from tests.small_dataset import build, empty, small_dataset
-from tests.test_docs import ROOT, blocks
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ def test_versions_never_grow_old(spark: SparkSession, warehouse: Path, tmp_path:
 
 
 def test_the_page_for_analysts_holds_spark_that_runs(spark: SparkSession, warehouse: Path, name: str) -> None:
-    (code,) = blocks(ROOT / "docs/analysts.md", "python")
-    exec(code.replace('"demo/warehouse"', "warehouse"), {"spark": spark, "warehouse": warehouse})
+    (block,) = blocks(ROOT / "docs/analysts.md", "python")
+    exec(block.code.replace('"demo/warehouse"', "warehouse"), {"spark": spark, "warehouse": warehouse})
 
 
 def test_a_database_of_another_dataset_is_refused(spark: SparkSession, name: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from corpus.durable import settle
 from corpus.errors import ConfigError, Conflict, DatasetError, EnvironmentFault
 from corpus.evidence.envelope import EXPORT, sealed
 from corpus.evidence.journal import Entry, entries, of_kind
-from corpus.evidence.keys import Signer
+from corpus.evidence.keys import Signer, signer_of
 from corpus.evidence.record import digest_of_record
 from corpus.evidence.store import canonical, read_document, write_document
 from corpus.export.formats import ROWS_IN_GROUP, WRITERS, Form, Shard, as_written, mds_index
@@ -24,7 +24,6 @@ from corpus.export.manifest import MANIFEST, SIGNED, Document, Wanted, as_text, 
 from corpus.export.order import cuts, in_groups
 from corpus.export.parts import Parts, scattered
 from corpus.progress import counted
-from corpus.evidence.keys import signer_of
 from corpus.uses import Asked, hand_out
 from corpus.versions import Version, build_at, versions
 
