@@ -25,7 +25,7 @@ _EXITS = [(kind.exit_code, (kind.__doc__ or "").rstrip(".")) for kind in CorpusE
 _EPILOG = "\n".join(f"  {code}  {says}" for code, says in [(0, "Done"), (1, "Something failed"), *_EXITS])
 
 FIRST = [
-    "demo", "doctor", "ingest", "build", "log", "show", "funnel", "diff", "report", "sql", "console", "export", "why",
+    "demo", "doctor", "ingest", "build", "log", "show", "funnel", "diff", "report", "sql", "serve", "export", "why",
     "subject", "objections", "receipt", "lookups", "uses", "use", "recall",
 ]  # fmt: skip
 
