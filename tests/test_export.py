@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ import pytest
 from deltalake import DeltaTable
 
 from corpus.arguments import size
-from corpus.errors import ConfigError, UseRefused
-from corpus.export import parts
-from corpus.export.formats import Form
+from corpus.errors import ConfigError, DatasetError, UseRefused
+from corpus.export import formats, parts
+from corpus.export.formats import WRITERS, Form, Shard
 from corpus.export.making import WORK, Exported, Place, export
 from corpus.export.manifest import COLUMNS, Wanted, chosen
 from corpus.export.order import cuts, in_groups
 from corpus.uses import Asked, uses
+from corpus.verification.exported import _rows
 from tests.whole_dataset import NAME, Whole, whole_dataset
 
 ASKED = Asked("tram-9", "pretraining", "A. Lovelace")
@@ -165,6 +167,53 @@ def test_a_shard_size_says_how_many(whole: Whole, tmp_path: Path) -> None:
     size_of_all = sum(len(row["text"].encode()) for row in released(whole))
     assert len(shards(tmp_path)) == -(-size_of_all // 500)
     assert pq.read_schema(tmp_path / "shard-00000.parquet").names == ["text"]
+
+
+ODD = [
+    "",
+    "a\0b",
+    '"\\\\"',
+    "line\r\nline\x85\u2028\u2029\x1c",
+    "😀 żółć \U0010ffff",
+    "\ufeff%s %(x)s {}",
+    "12:x",
+    " ' \t",
+]
+
+
+def odd_rows() -> list[dict[str, Any]]:
+    common = {"platform": None, "surface": "post", "created_on": date(2026, 5, 1), "copies": 2**62, "bucket": 0}
+    return [
+        common | {"doc_id": f"{n:032x}", "text": text, "lang": text, "chars": len(text)} for n, text in enumerate(ODD)
+    ]
+
+
+def written(folder: Path, form: Form, rows: list[dict[str, Any]]) -> Path:
+    path, schema = folder / f"shard-00000.{form}", wanted().schema
+    WRITERS[form](Shard(path, [pa.Table.from_pylist(rows, schema)], len(rows), schema))
+    return path
+
+
+@pytest.mark.parametrize("form", Form)
+def test_whatever_texts_hold_comes_out_as_it_was(tmp_path: Path, form: Form) -> None:
+    rows, said = odd_rows(), {"as": str(form), "shards": [{"name": written(tmp_path, form, odd_rows()).name}]}
+    found = [row for batch in _rows(tmp_path, said, wanted().schema, []) for row in batch.to_pylist()]
+    assert found == [{name: row[name] for name in COLUMNS} for row in rows]
+
+
+def test_a_row_is_a_line_to_every_reader_of_lines(tmp_path: Path) -> None:
+    with pa.input_stream(str(written(tmp_path, Form.JSONL, odd_rows())), compression="zstd") as stream:
+        text = stream.read().decode()
+    assert [json.loads(line)["text"] for line in text.splitlines()] == ODD
+    assert "żółć" in text
+
+
+def test_mds_says_what_it_cannot_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DatasetError, match="A document has no text"):
+        written(tmp_path, Form.MDS, [row | {"text": None} for row in odd_rows()])
+    monkeypatch.setattr(formats, "MOST_BYTES_MDS", 999)
+    with pytest.raises(ConfigError, match="A shard of mds holds 4 GiB"):
+        written(tmp_path, Form.MDS, odd_rows())
 
 
 @pytest.mark.parametrize(("text", "bytes_"), [("256MB", 256_000_000), ("1B", 1), ("2kB", 2000), ("1TB", 10**12)])
