@@ -22,10 +22,15 @@ sys.path.insert(0, str(ROOT / "src"))
 from corpus.reasons import Group, Reason  # noqa: E402 (it is there from here on)
 
 PUBLIC = {
-    "What is in a version, what changed and why": ["corpus.versions", "corpus.query", "corpus.receipts"],
-    "Look-ups about people": ["corpus.lookups", "corpus.subject"],
-    "For training": ["corpus.reader", "corpus.uses", "corpus.recalls"],
-    "SQL, reports, export": ["corpus.sql", "corpus.report", "corpus.export"],
+    "What is in a version, what changed and why": [
+        "corpus.versions",
+        "corpus.query",
+        "corpus.changes",
+        "corpus.funnel_shown",
+    ],
+    "SQL, reports, pictures": ["corpus.sql.answers", "corpus.report", "corpus.report.pictures"],
+    "Look-ups about people": ["corpus.lookups", "corpus.subject", "corpus.receipts"],
+    "For training": ["corpus.reader", "corpus.uses", "corpus.recalls", "corpus.export.making"],
     "Proofs": ["corpus.proving", "corpus_verify.proof", "corpus_verify.kept"],
     "What a build is made of": ["corpus.request", "corpus.build", "corpus.pipeline", "corpus.reproduction"],
     "What goes wrong": ["corpus.errors"],

@@ -11,13 +11,15 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
 
 def main(notebook: str, out: str) -> int:
     """Runs it in the folder that this program runs in."""
     found = nbformat.read(notebook, as_version=4)
+    private = Config({"KernelManager": {"transport": "ipc"}})  # no port of this machine, and no warning of one
     try:
-        NotebookClient(found, timeout=120, kernel_name="python3", resources={"metadata": {"path": "."}}).execute()
+        NotebookClient(found, timeout=300, kernel_name="python3", config=private).execute(cwd=".")
     except CellExecutionError as failed:
         print(failed, file=sys.stderr)
         return 1
