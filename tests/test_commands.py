@@ -65,7 +65,7 @@ def test_the_page_of_commands_is_what_the_command_line_says() -> None:
 
 
 def test_every_verb_that_answers_has_json_and_every_verb_an_example() -> None:
-    writes_a_document = {"log prove", "describe", "version", "demo"}
+    writes_a_document = {"log prove", "describe", "version", "demo", "serve"}
     without = {name for name, command in COMMANDS.items() if not any("--json" in each.opts for each in command.params)}
     assert without <= writes_a_document
     assert not [name for name, command in COMMANDS.items() if f"Example: corpus {name.split()[0]}" not in command.help]
