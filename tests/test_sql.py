@@ -269,6 +269,7 @@ def test_a_shell_keeps_its_history_to_its_owner_and_outlives_mistakes_and_ctrl_c
     _until(ours, "\n")
     while not _children(shell.pid):
         time.sleep(0.05)
+    time.sleep(0.5)  # the query is under way, not about to be
     os.kill(shell.pid, signal.SIGINT)
     said += _until(ours, "=> ")
     os.write(ours, b"\\q\n")
