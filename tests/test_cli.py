@@ -8,14 +8,18 @@ import pty
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 import yaml
+from pyspark.sql import SparkSession
+from typer.testing import CliRunner
 
 from corpus import demo, progress, render
 from corpus.arguments import conf_file, gate_off, instant
+from corpus.cli import app
 from corpus.errors import ConfigError
 from corpus.vectors import read_worlds
 from corpus.versions import versions
@@ -194,13 +198,6 @@ def test_a_time_in_any_zone_is_read_as_utc() -> None:
     assert instant("2026-11-20T01:00:00+01:00", "--cutoff").isoformat() == "2026-11-20T00:00:00+00:00"
 
 
-def test_every_command_shows_an_example(warehouse: Path) -> None:
-    commands = re.findall(r"^  (\w+)  ", corpus(warehouse, "--help").stdout.split("Commands:")[1], re.MULTILINE)
-    assert {"synth", "ingest", "build", "log", "show", "diff", "why", "demo", "version"} <= set(commands)
-    for command in [*commands, "policy explain", "policy diff"]:
-        assert f"Example: corpus {command}" in corpus(warehouse, *command.split(), "--help").stdout
-
-
 def test_policies_are_explained_and_compared_without_a_dataset(warehouse: Path) -> None:
     explained = json.loads(corpus(warehouse, "policy", "explain", "forum", "--json").stdout)
     assert explained["chapters"]["Whose posts may be in"][5]["marks"][0]["because"].startswith("the site publishes no")
@@ -326,15 +323,16 @@ def never() -> NoReturn:
     raise AssertionError("this needs no Spark")
 
 
-def test_vectors_prints_a_line_for_each_world_and_fails_when_one_comes_out_otherwise(tmp_path: Path) -> None:
+def test_vectors_prints_a_line_for_each_world_and_fails_when_one_comes_out_otherwise(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corpus.cli.checking.spark_session", lambda *_, **__: nullcontext(spark))
     book = yaml.safe_load(VECTORS.read_text(encoding="utf-8"))
     wrong = book["cases"][0] | {"name": "wrong", "kept": [], "out": {"p1": ["DELETED"]}}
     (refused,) = (case for case in book["cases"] if case["name"] == "the impact assessment has run out")
     (tmp_path / "worlds.yaml").write_text(yaml.safe_dump(book | {"cases": [book["cases"][0], wrong, refused]}))
-    done = subprocess.run(
-        [*CORPUS, "vectors", str(tmp_path / "worlds.yaml")], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout.splitlines()) == (
+    done = CliRunner().invoke(app, ["vectors", str(tmp_path / "worlds.yaml")])
+    assert (done.exit_code, done.output.splitlines()) == (
         1,
         [
             "ok      everything in order",
