@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +13,13 @@ from pyspark.sql import SparkSession
 
 from corpus.errors import ConfigError, DatasetError
 from corpus.funnel_shown import shown_funnel
+from corpus.java import find_java
 from corpus.query import show
 from corpus.reader import register
 from corpus.sql.catalog import database, statements, text
 from tests.pages import ROOT, blocks
 from tests.small_dataset import build, empty, small_dataset
+from tests.test_jobs import BIN, SMALL
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +72,23 @@ def test_versions_never_grow_old(spark: SparkSession, warehouse: Path, tmp_path:
 def test_the_page_for_analysts_holds_spark_that_runs(spark: SparkSession, warehouse: Path, name: str) -> None:
     (block,) = blocks(ROOT / "docs/analysts.md", "python")
     exec(block.code.replace('"demo/warehouse"', "warehouse"), {"spark": spark, "warehouse": warehouse})
+
+
+def test_spark_sql_reads_what_the_statements_registered(warehouse: Path, tmp_path: Path) -> None:
+    registering = "".join(f"{statement};\n" for statement in statements(warehouse, "uk-social"))
+    (tmp_path / "uk-social.sql").write_text(registering, encoding="utf-8")
+    (tmp_path / "ask.sql").write_text("""
+        SELECT count(*) FROM uk_social.snapshot VERSION AS OF 3;
+        SELECT number, rows FROM uk_social.versions ORDER BY number;
+        SELECT reason FROM uk_social.funnel WHERE version = 3 ORDER BY reason;
+    """)
+    command = [BIN / "spark-sql", "--properties-file", ROOT / "conf/spark/local.conf", *SMALL]
+    command += ["--conf", f"spark.sql.warehouse.dir={tmp_path}/spark", "-i", "uk-social.sql", "-f", "ask.sql"]
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "JAVA_HOME": str(find_java())}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    reasons = ["DELETED", "OBJECTED", "OBJECTED_LINKED"]
+    assert done.stdout.split() == ["4", "1", "4", "3", "4", "4", "3", *reasons]
 
 
 def test_a_database_of_another_dataset_is_refused(spark: SparkSession, name: str, tmp_path: Path) -> None:
