@@ -82,7 +82,7 @@ def test_spark_sql_reads_what_the_statements_registered(warehouse: Path, tmp_pat
         SELECT number, rows FROM uk_social.versions ORDER BY number;
         SELECT reason FROM uk_social.funnel WHERE version = 3 ORDER BY reason;
     """)
-    command = [BIN / "spark-sql", "--properties-file", ROOT / "conf/spark/local.conf", *SMALL]
+    command = [str(BIN / "spark-sql"), "--properties-file", str(ROOT / "conf/spark/local.conf"), *SMALL]
     command += ["--conf", f"spark.sql.warehouse.dir={tmp_path}/spark", "-i", "uk-social.sql", "-f", "ask.sql"]
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "JAVA_HOME": str(find_java())}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
