@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from corpus.audit.engine import database
+from corpus.errors import DatasetError
 from corpus.snapshot import documents_at
 from corpus.snapshot import row_digest as by_spark
 from corpus.verification import delta_log, stored
 from corpus.verification.findings import CHECKS, Failed, Unchecked, finding
 from corpus.verification.subject import Subject
-from corpus.verification.whole import OF_VERSION
+from corpus.verification.whole import OF_VERSION, verify
+from corpus.versions import versions
 from tests.small_dataset import SNAPSHOT
-from tests.whole_dataset import digest_of_rows
+from tests.whole_dataset import NAME, digest_of_rows, whole_dataset
 
 ROOT = Path(__file__).parent.parent
 ODD = st.text(st.sampled_from("a:1-,'\"\\\0\n\r\té€😀\u200b\ufeff\U0010ffff"), max_size=6)
@@ -51,6 +53,16 @@ def test_the_row_digest_is_that_of_its_definition(tmp_path_factory: pytest.TempP
     folder, made = tmp_path_factory.mktemp("digest"), named(rows)
     write_deltalake(folder / "snapshot", pa.Table.from_pylist(made, SNAPSHOT))
     assert digest(folder, 0) == (len(made), digest_of_rows(made))
+
+
+@pytest.mark.parametrize("name", ["it's a b ć", "x?y#z"])
+def test_a_dataset_is_checked_whatever_its_folder_is_called(tmp_path: Path, name: str) -> None:
+    made = whole_dataset(tmp_path / "made")
+    warehouse = made.warehouse.rename(tmp_path / name)
+    verify(warehouse, NAME, None, datetime.now(UTC)).require_none_failed()
+    if "?" in name:
+        with pytest.raises(DatasetError, match="Give the warehouse a plainer path"):
+            versions(warehouse, NAME)
 
 
 ROWS = named([

@@ -115,6 +115,11 @@ def versions(warehouse: Path, dataset: str) -> list[Version]:
     folder = dataset_folder(warehouse, dataset)
     with _readable(dataset):
         commits = numbered_commits(folder / "snapshot")
+    if not commits:
+        raise DatasetError(
+            f"The commits of {folder / 'snapshot'} are there, and cannot be read under this name: a '?' or '#' in a "
+            "folder's name is taken for the end of an address. Give the warehouse a plainer path, or a link to it."
+        )
     return sorted((_version(folder, commit) for commit in commits), key=lambda version: version.number)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -28,7 +29,7 @@ def reader(subject: Subject, version: int) -> str:
     if compactions := sorted(path.name for path in log.glob("*.compacted.json")):
         raise Failed(f"readers may read {some(compactions)} in place of commits", "commits and checkpoints alone")
     table = DeltaTable(subject.delta.table, version=version)
-    _require_files(subject, [Path(uri.removeprefix("file://")) for uri in table.file_uris()], expected)
+    _require_files(subject, [Path(unquote(uri.removeprefix("file://"))) for uri in table.file_uris()], expected)
     _require_statistics(table, expected)
     if table.metadata().configuration != said.get("configuration", {}):
         raise Failed("readers see other table properties than the commits set", "those of the commits")
