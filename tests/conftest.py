@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from corpus.session import open_session
+from tests.small_dataset import small_dataset
 
 ROOT = Path(__file__).parent.parent
+CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
+"""Starts the command line as a process of its own."""
 SETTINGS_FOR_TESTS = {
     "spark.master": "local[2]",
     "spark.driver.memory": "3g",
@@ -46,3 +50,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = open_session("corpus tests", ROOT / "conf/spark/local.conf", overrides)
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with the small dataset, for tests that only read; a module with another has a fixture of its own."""
+    folder = tmp_path_factory.mktemp("warehouse")
+    small_dataset(folder)
+    return folder
+
+
+@pytest.fixture
+def own_warehouse(warehouse: Path, tmp_path: Path) -> Path:
+    """A copy of the module's warehouse that a test may break."""
+    return Path(shutil.copytree(warehouse, tmp_path / "own"))

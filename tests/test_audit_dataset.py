@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,9 +22,9 @@ from corpus.errors import AuditFailed, ConfigError, DatasetError
 from corpus.reasons import Reason
 from corpus.versions import parse_one
 from tests import statements
+from tests.conftest import CORPUS
 from tests.small_inputs import request_of, write_inputs
 
-CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
 STATEMENT = "evidence/statements/00000000000000000001.json"
 
 

@@ -23,25 +23,12 @@ from corpus.evidence.store import statement_path
 from corpus.lookups import lookups
 from corpus.reasons import Reason
 from corpus.versions import build_at, versions
-from tests.small_dataset import HOSTILE_ID, Out, Said, build, empty, small_dataset
+from tests.small_dataset import HOSTILE_ID, Out, Said, build, empty
 from tests.statements import restate
 
 R = Reason
 POLICY = Between(ways={"DELETED": {"stricter"}, "OBJECTED": {"laxer"}, "WINDOW_OPEN": {"different"}})
 SAME = Between(same_inputs=True, cutoff="same")
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("warehouse")
-    small_dataset(folder)
-    return folder
-
-
-@pytest.fixture
-def own_warehouse(warehouse: Path, tmp_path: Path) -> Path:
-    """A copy that a test may break."""
-    return Path(shutil.copytree(warehouse, tmp_path / "own"))
 
 
 def posts_by_cause(found: Diff) -> dict[tuple[str, str, str | None], list[str]]:

@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
@@ -23,17 +22,9 @@ from corpus.cli import app
 from corpus.errors import ConfigError
 from corpus.vectors import read_worlds
 from corpus.versions import versions
+from tests.conftest import CORPUS
 from tests.small_dataset import HOSTILE_ID, doc_id, small_dataset
 from tests.vectors import VECTORS
-
-CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("warehouse")
-    small_dataset(folder)
-    return folder
 
 
 def corpus(warehouse: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -18,19 +18,12 @@ import typer.main
 from corpus.build import Built
 from corpus.cli import app
 from corpus.cli.making import _build_as_json
-from tests.small_dataset import HOSTILE_ID, small_dataset
+from tests.small_dataset import HOSTILE_ID
 
 ROOT = Path(__file__).parent.parent
 CORPUS = [sys.executable, "-c", "import sys; sys.argv[0] = 'corpus'; from corpus.cli import main; main()"]
 TOOL = runpy.run_path(str(ROOT / "tools/commands.py"))
 COMMANDS: dict[str, Any] = dict(TOOL["_commands"](typer.main.get_command(app), ""))
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("warehouse")
-    small_dataset(folder)
-    return folder
 
 
 def corpus(warehouse: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -26,6 +25,7 @@ from corpus.exports.subject import BLANKS, Subject, subject
 from corpus.policy import RuleOff, read_policy
 from corpus.reasons import Reason
 from tests import sealed_dataset
+from tests.conftest import CORPUS
 from tests.small_dataset import Out, build, empty
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +37,6 @@ FILLED = {
     "url": "https://example.org/d",
     "citation": "Us (2026)",
 }
-CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")

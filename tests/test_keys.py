@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import sys
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from corpus.evidence.envelope import INTENT, STATEMENT, opened, sealed
 from corpus.evidence.formats import PREDICATE_TYPE, STATEMENT_TYPE
 from corpus.evidence.keys import Signer, id_of, make_signer, public_beside, read_public, read_signer
 from corpus.evidence.store import canonical, read_statement, write_document
+from tests.conftest import CORPUS
 from tests.statements import some_signer
-
-CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
 
 
 @pytest.fixture

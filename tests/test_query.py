@@ -17,21 +17,8 @@ from corpus.errors import ConfigError, CorpusError, DatasetError
 from corpus.query import diff, show, why
 from corpus.render import differences
 from corpus.versions import literal, opened, parse_reference, parse_span, select, versions
-from tests.small_dataset import HOSTILE_ID, HOSTILE_TEXT, build, doc_id, empty, small_dataset
+from tests.small_dataset import HOSTILE_ID, HOSTILE_TEXT, build, doc_id, empty
 from tests.statements import restate
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("warehouse")
-    small_dataset(folder)
-    return folder
-
-
-@pytest.fixture
-def own_warehouse(warehouse: Path, tmp_path: Path) -> Path:
-    """A copy that a test may break."""
-    return Path(shutil.copytree(warehouse, tmp_path / "own"))
 
 
 def test_each_version_is_a_build_or_said_to_be_something_else(warehouse: Path) -> None:

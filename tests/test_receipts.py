@@ -10,14 +10,7 @@ import pytest
 from corpus.errors import DatasetError
 from corpus.query import why
 from corpus.receipts import objections, receipt
-from tests.small_dataset import HOSTILE_ID, Said, at, build, empty, small_dataset
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("warehouse")
-    small_dataset(folder)
-    return folder
+from tests.small_dataset import HOSTILE_ID, Said, at, build, empty
 
 
 def test_an_objection_counts_from_its_receipt_to_the_first_version_that_knew_it(warehouse: Path) -> None:

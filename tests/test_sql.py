@@ -26,21 +26,14 @@ from corpus.sql.engine import answer
 from corpus.sql.grammar import read_query
 from corpus.sql.shown import as_csv, as_json, as_table
 from corpus.versions import opened
+from tests.conftest import CORPUS
 from tests.pages import ROOT, blocks
-from tests.small_dataset import HOSTILE_TEXT, small_dataset
+from tests.small_dataset import HOSTILE_TEXT
 from tests.test_sql_grammar import HARMLESS
 
-CORPUS = [sys.executable, "-c", "from corpus.cli import main; main()"]
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n"
 ANALYSTS = ROOT / "docs/analysts.md"
 GREEDY = "SELECT sum(length(repeat('x', 2000000000))) FROM (VALUES (1), (2)) AS t(a)"
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("warehouse")
-    small_dataset(folder)
-    return folder
 
 
 def rows(warehouse: Path, sql: str, number: int | None = None, most: int = 0) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from typing import Literal
 from corpus.dataset_key import read_own_key
 from corpus.errors import CorpusError, EnvironmentFault
 from corpus.evidence.keys import default_place, signer_of
+from corpus.evidence.store import dataset_names
 from corpus.java import java_by_its_files
 from corpus.session import known_jars, read_conf
 from corpus.versions import opened, table_property, versions
@@ -160,7 +161,7 @@ def _warehouse(warehouse: Path, keys: Path) -> Iterator[Check]:
     else:
         mend = "Reading works; to build, ask its owner for the right to write."
         yield Check("warehouse", "warning", f"{warehouse.absolute()} may be read only", mend)
-    for folder in sorted(path.parent.parent for path in warehouse.glob("*/snapshot/_delta_log")):
+    for folder in (warehouse / name for name in dataset_names(warehouse)):
         found = _dataset(folder)
         yield found
         if found.state != "wrong":

@@ -18,9 +18,9 @@ from typing import Any, Literal
 from corpus.dataset_key import keyed_hash, make_key, read_key
 from corpus.durable import sync_folder
 from corpus.errors import ConfigError, DatasetError, EnvironmentFault
+from corpus.evidence.journal import moment, require_line
 
 Kind = Literal["post", "account", "objection"]
-MOST_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,7 @@ class LookUp:
     subject: str
 
     def __post_init__(self) -> None:
-        if not self.purpose.strip() or len(self.purpose) > MOST_CHARACTERS or not self.purpose.isprintable():
-            raise ConfigError(
-                f"--purpose: write one line of at most {MOST_CHARACTERS} characters, found {self.purpose!r}."
-            )
+        require_line(self.purpose, "--purpose")
         _require_text(self.kind, self.subject)
 
 
@@ -97,7 +94,7 @@ def _register(folder: Path) -> Path:
 
 
 def _line(folder: Path, lookup: LookUp) -> dict[str, Any]:
-    at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    at = moment(datetime.now(UTC))
     return {"at": at} | vars(lookup) | {"subject": _hash(folder, lookup.kind, lookup.subject)}
 
 

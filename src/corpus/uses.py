@@ -16,6 +16,7 @@ from corpus.evidence.journal import (
     entries,
     moment,
     of_kind,
+    require_line,
     require_recorded,
 )
 from corpus.evidence.lease import lease
@@ -26,8 +27,6 @@ from corpus.versions import Row, Version, build_at, literal, opened, select, ver
 
 if TYPE_CHECKING:
     from corpus.policy import Use as RulesOfUse
-
-MOST_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,7 @@ class Asked:
 
     def __post_init__(self) -> None:
         for name, text in vars(self).items():
-            if not text.strip() or len(text) > MOST_CHARACTERS or not text.isprintable():
-                option = f"--{name.replace('_', '-')}"
-                raise ConfigError(f"{option}: write one line of at most {MOST_CHARACTERS} characters, found {text!r}.")
+            require_line(text, f"--{name.replace('_', '-')}")
 
 
 @dataclass(frozen=True)

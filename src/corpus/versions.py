@@ -16,7 +16,8 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from corpus.errors import ConfigError, DatasetError, nearest
-from corpus.evidence.store import read_statement, statement_path
+from corpus.evidence.journal import moment
+from corpus.evidence.store import dataset_names, read_statement, statement_path
 
 # ruff: noqa: PLC0415 (what reads files is loaded by who reads them)
 
@@ -141,7 +142,7 @@ def dataset_folder(warehouse: Path, dataset: str) -> Path:
     folder = warehouse / parse_name(dataset)
     if (folder / "snapshot/_delta_log").is_dir():
         return folder
-    known = sorted(path.parent.parent.name for path in warehouse.glob("*/snapshot/_delta_log"))
+    known = dataset_names(warehouse)
     there = f"there are: {', '.join(known)}" if known else "the warehouse is empty; `corpus build` makes one"
     raise DatasetError(f"There is no dataset '{dataset}' in {warehouse}{nearest(dataset, known)}; {there}.")
 
@@ -171,7 +172,7 @@ def _build_id(user_metadata: str | None) -> str | None:
 
 
 def _instant(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
 def _statement(folder: Path, number: int) -> Row | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+
+# ruff: noqa: PLC0415 (whoever presses no tab key loads nothing for it)
 
 
 def datasets(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -34,8 +35,10 @@ def _warehouse(ctx: typer.Context) -> Path:
     return Path(ctx.params.get("warehouse") or "warehouse")
 
 
-def _known(warehouse: Path) -> Iterator[str]:
-    yield from sorted(path.parent.parent.name for path in warehouse.glob("*/snapshot/_delta_log"))
+def _known(warehouse: Path) -> list[str]:
+    from corpus.evidence.store import dataset_names
+
+    return dataset_names(warehouse)
 
 
 def _numbers(warehouse: Path, name: str) -> list[int]:

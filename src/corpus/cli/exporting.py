@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, Key, SigningKey, Wait, Warehouse, app, default_key
+from corpus.cli.options import (
+    HERE,
+    ApprovedBy,
+    Json,
+    Key,
+    Numbered,
+    Run,
+    SigningKey,
+    UsedFor,
+    Wait,
+    Warehouse,
+    app,
+    default_key,
+)
 
 # ruff: noqa: PLC0415 (each command imports what it needs)
 # ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
@@ -18,11 +31,11 @@ if TYPE_CHECKING:
 
 @app.command()
 def export(
-    version: Annotated[str, typer.Argument(metavar="DATASET@N")],
+    version: Numbered,
     to: Annotated[Path, typer.Option(help="The folder for the shards; made for you alone if it is not there.")],
-    run: Annotated[str, typer.Option(help="The training run, by a name of its own.")],
-    purpose: Annotated[str, typer.Option(help="What it is for.")],
-    approved_by: Annotated[str, typer.Option(help="Who allowed it.")],
+    run: Run,
+    purpose: UsedFor,
+    approved_by: ApprovedBy,
     form: Annotated[str, typer.Option("--format", help="parquet, jsonl.zst or mds.")] = "parquet",
     shards: Annotated[int | None, typer.Option(help="How many shards.", min=1, max=99_999)] = None,
     shard_size: Annotated[str, typer.Option(help="Else: how much text and numbers in each, unpacked.")] = "256MB",

@@ -73,6 +73,9 @@ Restricted = Annotated[
     bool, typer.Option("--restricted", help="See what names people; who looks, and what for, is registered.")
 ]
 Purpose = Annotated[str, typer.Option(help="What the look-up is for, as the register will say.")]
+Run = Annotated[str, typer.Option(help="The training run, by a name of its own.")]
+UsedFor = Annotated[str, typer.Option("--purpose", help="What it is for.")]
+ApprovedBy = Annotated[str, typer.Option(help="Who allowed it.")]
 HERE = Path("warehouse")
 UNSAID = "not said"
 

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from corpus.changes import diff as changes_of
 from corpus.console import shelf, telling
 from corpus.console.site import console_of, page, session_in
+from corpus.evidence.store import dataset_names
 from corpus.uses import uses
 from corpus.versions import parse_reference, parse_span
 
@@ -18,7 +19,7 @@ router = APIRouter()
 def datasets(request: Request) -> Response:
     """The datasets of the warehouse; where there is one, its own page."""
     warehouse = console_of(request).warehouse
-    names = shelf.names(warehouse)
+    names = dataset_names(warehouse)
     if len(names) == 1:
         return RedirectResponse(f"/{names[0]}", 303)
     return page(request, "datasets.html", {"names": names, "warehouse": warehouse})

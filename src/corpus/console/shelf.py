@@ -40,11 +40,6 @@ class Moment:
         return departures(self.version.predicate) if self.version.statement else []
 
 
-def names(warehouse: Path) -> list[str]:
-    """The datasets of a warehouse."""
-    return sorted(path.parent.parent.name for path in warehouse.glob("*/snapshot/_delta_log"))
-
-
 def known(warehouse: Path, dataset: str) -> list[Version]:
     """Every version of a dataset, oldest first. Raises NotThere, or DatasetError for one that is damaged."""
     try:

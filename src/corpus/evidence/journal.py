@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from corpus.errors import DatasetError
+from corpus.errors import ConfigError, DatasetError
 from corpus.evidence.store import canonical, digest_of, log_folder, read_document, statement_path
 
 # ruff: noqa: PLC0415 (a dataset without a log is read without what signs one)
@@ -61,6 +61,15 @@ def require_recorded(dataset: Path, version: int, found: list[Entry]) -> dict[st
             f"The statement of {name} ({path}) is not the one that the log records: somebody changed it."
         )
     return statement
+
+
+MOST_CHARACTERS = 200
+
+
+def require_line(text: str, option: str) -> None:
+    """Raises ConfigError for what cannot stand in a log or register: nothing, more than a line, or too long a one."""
+    if not text.strip() or len(text) > MOST_CHARACTERS or not text.isprintable():
+        raise ConfigError(f"{option}: write one line of at most {MOST_CHARACTERS} characters, found {text!r}.")
 
 
 def moment(now: datetime) -> str:

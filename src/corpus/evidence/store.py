@@ -25,6 +25,11 @@ def digest_of(document: dict[str, Any]) -> str:
     return sha256(canonical(document)).hexdigest()
 
 
+def dataset_names(warehouse: Path) -> list[str]:
+    """The datasets of a warehouse, by the names of folders alone."""
+    return sorted(path.parent.parent.name for path in warehouse.glob("*/snapshot/_delta_log"))
+
+
 def intent_path(dataset: Path, build_id: str) -> Path:
     """Where a build's intent stands."""
     return dataset / "evidence" / "intents" / f"{build_id}.json"
