@@ -43,7 +43,7 @@ LAYERS = [
 ]
 """Who may import whom: a module uses its own row and those below."""
 
-LINES_OF_CODE = 14100
+LINES_OF_CODE = 14900
 """More than the 6,000 lines that were meant for the whole: docs/adr/0004-size.md says why."""
 
 READERS = [
