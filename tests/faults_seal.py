@@ -288,6 +288,7 @@ def main() -> int:
         except CorpusError as mistake:
             print(f"faults: {mistake}", file=sys.stderr)
             return mistake.exit_code
+        return 0
     shares = [given.kills // given.lanes + (lane < given.kills % given.lanes) for lane in range(given.lanes)]
     with TemporaryDirectory(prefix="corpus-faults-") as folder, ThreadPoolExecutor(given.lanes) as side_by_side:
         lanes = [Path(folder) / str(lane) for lane in range(given.lanes)]
