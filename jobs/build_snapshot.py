@@ -14,6 +14,7 @@ from pathlib import Path
 
 from corpus.build import Built, build
 from corpus.errors import CorpusError
+from corpus.operations.watched import add_options, taken, watched
 from corpus.progress import shown_progress
 from corpus.request import request_from
 from corpus.session import submitted_session
@@ -30,9 +31,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--build-id", help="the same id again builds nothing new")
     for name, what in (("override", "GATE"), ("accept-anomaly", "RULE"), ("accept-objection", "ID")):
         parser.add_argument(f"--{name}", action="append", default=[], metavar=f"{what}=REASON")
+    add_options(parser, lineage=True)
+    given = vars(parser.parse_args(argv))
     try:
-        with shown_progress():
-            request = request_from(**vars(parser.parse_args(argv)))
+        with watched("build", given["dataset"], taken(given)), shown_progress():
+            request = request_from(**given)
             print(answer(build(submitted_session(f"corpus build {request.dataset}"), request)))
     except CorpusError as mistake:
         print(f"build_snapshot: {mistake}", file=sys.stderr)

@@ -43,7 +43,7 @@ from corpus.funnel import funnel_of
 from corpus.grounds import as_grounds, as_register
 from corpus.mapping import reading
 from corpus.pipeline import judge
-from corpus.progress import step
+from corpus.progress import step, tell
 from corpus.request import BuildRequest, check_request
 from corpus.rules import without_data
 from corpus.seal import (
@@ -83,11 +83,13 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
     pins = pin(spark, request.source)
     identity = _identity(request, pins)
     build_id = request.build_id or digest_of(identity | {"code": code_identity()["digest"]})[:32]
+    known = {"location": str(request.folder.absolute()), "inputs": [_input(p) for p in pins.values()]}
+    tell("pinned", build_id=build_id, **known)
     warnings = retention_warnings(pins, request.policy.retention_days)
     finished = _finished(spark, request, build_id, identity)
     if finished:
         version, statement = finished
-        return Built(request.dataset, version, build_id, True, statement, warnings)
+        return _told(Built(request.dataset, version, build_id, True, statement, warnings))
     try:
         version, statement = _make_version(spark, request, pins, build_id, identity)
     finally:
@@ -96,7 +98,7 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
     warnings += [f"{name} has no data in this source and leaves out every post." for name in unfed]
     names = [f"{request.dataset}@{number}" for number in unsealed(request.folder)]
     warnings += [f"{name} is not sealed, and is not for training; `corpus seal` says why." for name in names]
-    return Built(request.dataset, version, build_id, False, statement, warnings)
+    return _told(Built(request.dataset, version, build_id, False, statement, warnings))
 
 
 def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tuple[bytes, int]:
@@ -214,6 +216,15 @@ def _make_version(
     documents = snapshot.as_documents(verdicts, *keyed)
     with step("committing the version"):
         return commit_version(spark, request, documents, intent, lambda: require_fresh(spark, request, pins, facts))
+
+
+def _told(built: Built) -> Built:
+    """The build as it is, once who listens knows of it: totals alone."""
+    said = built.statement["predicate"]
+    totals = {name: int(said["funnel"][name]) for name in ("posts", "kept", "excluded")}
+    gates = {gate["gate"]: gate["outcome"] for gate in said["gates"]}
+    tell("made", version=built.version, was_there=built.was_there, **totals, gates=gates)
+    return built
 
 
 def _finished(

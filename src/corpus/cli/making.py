@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from corpus.cli.options import (
     Dataset,
     Json,
     Key,
+    LogJson,
+    Metrics,
+    OpenLineage,
     SigningKey,
     SparkConf,
     Wait,
@@ -26,6 +29,7 @@ from corpus.cli.options import (
 
 if TYPE_CHECKING:
     from corpus.build import Built
+    from corpus.request import BuildRequest
 
 
 @app.command()
@@ -55,7 +59,13 @@ def synth(
 
 
 @app.command()
-def ingest(source: str, json: Json = False, spark_conf: SparkConf = "local") -> None:
+def ingest(
+    source: str,
+    log_json: LogJson = None,
+    metrics: Metrics = None,
+    json: Json = False,
+    spark_conf: SparkConf = "local",
+) -> None:
     """Store a source's files as Delta tables; the same file twice changes nothing.
 
     Example: corpus ingest uk-social-files
@@ -65,11 +75,13 @@ def ingest(source: str, json: Json = False, spark_conf: SparkConf = "local") -> 
     from corpus import ingest as ingesting
     from corpus import render
     from corpus.arguments import conf_file
+    from corpus.operations.watched import Told, watched
     from corpus.sources import read_source
 
-    described = read_source(conf_file("sources", source))
-    with spark_session("corpus ingest", spark_conf) as spark:
-        counted = ingesting.ingest(spark, described)
+    with watched("ingest", Path(source).stem, Told(log_json, metrics)):
+        described = read_source(conf_file("sources", source))
+        with spark_session("corpus ingest", spark_conf) as spark:
+            counted = ingesting.ingest(spark, described)
     warnings = ingesting.quarantine_warnings(described, counted)
     if json:
         render.as_json({"tables": counted, "warnings": warnings})
@@ -102,6 +114,9 @@ def build(
     ] = None,
     build_id: Annotated[str | None, typer.Option(help="Name the build: the same id again builds nothing new.")] = None,
     wait: Wait = 600,
+    log_json: LogJson = None,
+    metrics: Metrics = None,
+    openlineage: OpenLineage = None,
     json: Json = False,
     spark_conf: SparkConf = "local",
 ) -> None:
@@ -109,28 +124,26 @@ def build(
 
     Example: corpus build uk-social --source uk-social --policy uk-social --cutoff 2026-11-20T00:00:00Z
     """
-    from corpus.arguments import conf_file
     from corpus.build import build as run
-    from corpus.request import check_request, request_from
+    from corpus.operations.watched import Told, watched
+    from corpus.request import check_request
 
-    request = request_from(
-        dataset,
-        source=conf_file("sources", source),
-        policy=conf_file("policies", policy),
-        cutoff=cutoff,
-        warehouse=warehouse,
-        key=key or default_key(dataset),
-        signer=signer,
-        build_id=build_id,
-        override=override or (),
-        accept_anomaly=accept_anomaly or (),
-        accept_objection=accept_objection or (),
-        wait=wait,
-    )
-    check_request(request)
-    with spark_session(f"corpus build {dataset}", spark_conf) as spark:
-        built = run(spark, request)
-        _build_as_json(built) if json else _tell_built(built, warehouse)
+    accepted = {"accept_anomaly": accept_anomaly or (), "accept_objection": accept_objection or ()}
+    places = {"warehouse": warehouse, "key": key or default_key(dataset), "signer": signer}
+    said = {"cutoff": cutoff, "build_id": build_id, "wait": wait, "override": override or (), **accepted, **places}
+    with watched("build", dataset, Told(log_json, metrics, openlineage)):
+        request = _request(dataset, source, policy, **said)
+        check_request(request)
+        with spark_session(f"corpus build {dataset}", spark_conf) as spark:
+            built = run(spark, request)
+    _build_as_json(built) if json else _tell_built(built, warehouse)
+
+
+def _request(dataset: str, source: str, policy: str, **said: Any) -> BuildRequest:
+    from corpus.arguments import conf_file
+    from corpus.request import request_from
+
+    return request_from(dataset, source=conf_file("sources", source), policy=conf_file("policies", policy), **said)
 
 
 def _build_as_json(built: Built) -> None:

@@ -73,6 +73,33 @@ Restricted = Annotated[
     bool, typer.Option("--restricted", help="See what names people; who looks, and what for, is registered.")
 ]
 Purpose = Annotated[str, typer.Option(help="What the look-up is for, as the register will say.")]
+LogJson = Annotated[
+    str | None,
+    typer.Option(
+        "--log-json",
+        envvar="CORPUS_LOG_JSON",
+        metavar="FILE",
+        help="Add a line of JSON for every step and Spark stage to this file; - for stderr, and nothing else there.",
+    ),
+]
+Metrics = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics",
+        envvar="CORPUS_METRICS",
+        metavar="FILE",
+        help="Write figures for Prometheus to this file, as node_exporter's textfile collector reads it.",
+    ),
+]
+OpenLineage = Annotated[
+    str | None,
+    typer.Option(
+        "--openlineage",
+        envvar="OPENLINEAGE_URL",
+        metavar="URL",
+        help="Send OpenLineage events while it runs: https://…, http://… or file:///….",
+    ),
+]
 Run = Annotated[str, typer.Option(help="The training run, by a name of its own.")]
 UsedFor = Annotated[str, typer.Option("--purpose", help="What it is for.")]
 ApprovedBy = Annotated[str, typer.Option(help="Who allowed it.")]
