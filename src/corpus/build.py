@@ -81,8 +81,7 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
     require_contract(spark)
     check_request(request)
     pins = pin(spark, request.source)
-    identity = _identity(request, pins)
-    build_id = request.build_id or digest_of(identity | {"code": code_identity()["digest"]})[:32]
+    identity, build_id = identified(request, pins)
     known = {"location": str(request.folder.absolute()), "inputs": [_input(p) for p in pins.values()]}
     tell("pinned", build_id=build_id, **known)
     warnings = retention_warnings(pins, request.policy.retention_days)
@@ -231,6 +230,14 @@ def _finished(
     spark: SparkSession, request: BuildRequest, build_id: str, identity: dict[str, Any]
 ) -> tuple[int, dict[str, Any]] | None:
     """The version that this build made before, if it did; seals it where a crash came in between."""
+    made = made_before(spark, request, build_id, identity)
+    return (made.version, _sealed(spark, request, made.version)) if made else None
+
+
+def made_before(
+    spark: SparkSession, request: BuildRequest, build_id: str, identity: dict[str, Any]
+) -> snapshot.Commit | None:
+    """The commit that this build made before, if it did. Raises DatasetError where it was begun with other inputs."""
     folder = request.folder
     if not tables.exists(spark, folder):
         return None
@@ -241,8 +248,7 @@ def _finished(
             f"The build {build_id} of {request.dataset} was begun with other inputs, policy or cutoff. Use another "
             "--build-id, or leave it out."
         )
-    made = snapshot.commit_of(spark, folder, build_id)
-    return (made.version, _sealed(spark, request, made.version)) if made else None
+    return snapshot.commit_of(spark, folder, build_id)
 
 
 def _sealed(spark: SparkSession, request: BuildRequest, version: int) -> dict[str, Any]:
@@ -280,14 +286,15 @@ def _first_signer(request: BuildRequest) -> Signer:
     return read_signer(place)
 
 
-def _identity(request: BuildRequest, pins: dict[str, Pin]) -> dict[str, Any]:
-    """What makes two builds the same: what they read, under which policy, as of when."""
-    return {
+def identified(request: BuildRequest, pins: dict[str, Pin]) -> tuple[dict[str, Any], str]:
+    """What makes two builds the same (what they read, under which policy, as of when), and the id of this one."""
+    identity = {
         "dataset": request.dataset,
         "cutoff": instant(request.clock.cutoff),
         "policy_digest": request.policy.digest,
         "pinned": {name: [p.table_id, str(p.version)] for name, p in pins.items()},
     }
+    return identity, request.build_id or digest_of(identity | {"code": code_identity()["digest"]})[:32]
 
 
 def _accepted(request: BuildRequest) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from corpus.cli.options import (
     LogJson,
     Metrics,
     OpenLineage,
+    Plan,
     SigningKey,
     SparkConf,
     Wait,
@@ -61,6 +62,7 @@ def synth(
 @app.command()
 def ingest(
     source: str,
+    plan: Plan = False,
     log_json: LogJson = None,
     metrics: Metrics = None,
     json: Json = False,
@@ -78,11 +80,12 @@ def ingest(
     from corpus.operations.watched import Told, watched
     from corpus.sources import read_source
 
-    with watched("ingest", Path(source).stem, Told(log_json, metrics)):
+    run = ingesting.foreseen if plan else ingesting.ingest
+    with watched("plan" if plan else "ingest", Path(source).stem, Told(log_json, metrics)):
         described = read_source(conf_file("sources", source))
         with spark_session("corpus ingest", spark_conf) as spark:
-            counted = ingesting.ingest(spark, described)
-    warnings = ingesting.quarantine_warnings(described, counted)
+            counted = run(spark, described)
+    warnings = [] if plan else ingesting.quarantine_warnings(described, counted)
     if json:
         render.as_json({"tables": counted, "warnings": warnings})
         return
@@ -114,6 +117,7 @@ def build(
     ] = None,
     build_id: Annotated[str | None, typer.Option(help="Name the build: the same id again builds nothing new.")] = None,
     wait: Wait = 600,
+    plan: Plan = False,
     log_json: LogJson = None,
     metrics: Metrics = None,
     openlineage: OpenLineage = None,
@@ -125,14 +129,17 @@ def build(
     Example: corpus build uk-social --source uk-social --policy uk-social --cutoff 2026-11-20T00:00:00Z
     """
     from corpus.build import build as run
+    from corpus.cli.planning import planned
     from corpus.operations.watched import Told, watched
     from corpus.request import check_request
 
     accepted = {"accept_anomaly": accept_anomaly or (), "accept_objection": accept_objection or ()}
     places = {"warehouse": warehouse, "key": key or default_key(dataset), "signer": signer}
     said = {"cutoff": cutoff, "build_id": build_id, "wait": wait, "override": override or (), **accepted, **places}
-    with watched("build", dataset, Told(log_json, metrics, openlineage)):
+    with watched("plan" if plan else "build", dataset, Told(log_json, metrics, openlineage)):
         request = _request(dataset, source, policy, **said)
+        if plan:
+            return planned(request, spark_conf, json)
         check_request(request)
         with spark_session(f"corpus build {dataset}", spark_conf) as spark:
             built = run(spark, request)

@@ -73,6 +73,10 @@ Restricted = Annotated[
     bool, typer.Option("--restricted", help="See what names people; who looks, and what for, is registered.")
 ]
 Purpose = Annotated[str, typer.Option(help="What the look-up is for, as the register will say.")]
+Plan = Annotated[
+    bool,
+    typer.Option("--plan", help="Say what it would do, what it would cost, and what would refuse it; write nothing."),
+]
 LogJson = Annotated[
     str | None,
     typer.Option(

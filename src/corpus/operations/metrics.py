@@ -69,7 +69,7 @@ def _ended(heard: Heard, said: Row) -> dict[Figure, float]:
     last = {"last_exit_code": said["exit_code"], "last_run_timestamp_seconds": now, "run_seconds": said["seconds"]}
     if said["ok"]:
         last["last_success_timestamp_seconds"] = now
-    last |= {f"stages_{name}": heard.sums[name] for name in SUMMED}
+    last |= {f"stages_{name}": round(heard.sums[name], 3) for name in SUMMED}
     refused = {_named("gate", gate=gate, outcome="refused"): 1 for gate in said.get("refused_by", ())}
     return heard.figures | refused | {_named(name): value for name, value in last.items()}
 

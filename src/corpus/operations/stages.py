@@ -63,7 +63,7 @@ def as_row(stage: Row) -> Row:
         "executor_seconds": stage["executorRunTime"] / 1e3,
         "executor_cpu_seconds": round(stage["executorCpuTime"] / 1e9, 3),
         "peak_execution_memory_bytes": stage["peakExecutionMemory"],
-        "peak_heap_bytes": stage.get("peakExecutorMetrics", {}).get("JVMHeapMemory"),
+        "peak_heap_bytes": stage.get("peakExecutorMetrics", {}).get("JVMHeapMemory") or None,
         "ok": stage["status"] == "COMPLETE",
     }
 

@@ -88,8 +88,11 @@ def taken(given: MutableMapping[str, Any]) -> Told:
 
 @contextmanager
 def watched(command: str, dataset: str, told: Told) -> Iterator[None]:
-    """Within this, what happens is told; at the end how it ended, with what a scheduler may do then."""
-    tellers = told.tellers()
+    """Within this, what happens is told; at the end how it ended, with what a scheduler may do then.
+
+    A dry run (`plan`) makes nothing: the log alone hears of it.
+    """
+    tellers = (Told(told.log_json) if command == "plan" else told).tellers()
     if not tellers:
         yield
         return
