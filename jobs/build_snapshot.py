@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
-from corpus.build import Built, build
+from corpus.build import build
 from corpus.errors import CorpusError
 from corpus.operations.plan import Plan, plan
 from corpus.operations.watched import add_options, taken, watched
@@ -41,23 +40,14 @@ def main(argv: list[str]) -> int:
         with watched("plan" if is_plan else "build", given["dataset"], told), shown_progress():
             request = request_from(**given)
             spark = submitted_session(f"corpus build {request.dataset}")
-            answer_plan(plan(spark, request)) if is_plan else print(answer(build(spark, request)))
+            found = plan(spark, request) if is_plan else build(spark, request)
+            print(json.dumps(found.answer(), sort_keys=True, default=str))
+            if isinstance(found, Plan):
+                found.require()
     except CorpusError as mistake:
         print(f"build_snapshot: {mistake}", file=sys.stderr)
         return mistake.exit_code
     return 0
-
-
-def answer(built: Built) -> str:
-    """The version that was made, and what became of the posts, as JSON."""
-    said = {name: getattr(built, name) for name in ("dataset", "version", "build_id", "was_there", "warnings")}
-    return json.dumps(said | {"funnel": built.statement["predicate"]["funnel"]}, sort_keys=True)
-
-
-def answer_plan(found: Plan) -> None:
-    """Prints what a build would do, as JSON. Raises GateRefused where it would be refused."""
-    print(json.dumps(asdict(found), sort_keys=True))
-    found.require()
 
 
 if __name__ == "__main__":

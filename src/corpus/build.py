@@ -45,7 +45,7 @@ from corpus.mapping import reading
 from corpus.pipeline import judge
 from corpus.progress import step, tell
 from corpus.request import BuildRequest, check_request
-from corpus.rules import without_data
+from corpus.rules import unfed, without_data
 from corpus.seal import (
     complete,
     open_book,
@@ -72,6 +72,11 @@ class Built:
     statement: dict[str, Any]
     warnings: list[str]
 
+    def answer(self) -> dict[str, Any]:
+        """What programs are told: the version that was made, and what became of the posts."""
+        said = {name: getattr(self, name) for name in ("dataset", "version", "build_id", "was_there", "warnings")}
+        return said | {"funnel": self.statement["predicate"]["funnel"]}
+
 
 def build(spark: SparkSession, request: BuildRequest) -> Built:
     """Makes the next version of a dataset; a build that is finished already is returned as it is, and writes nothing.
@@ -93,8 +98,7 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
         version, statement = _make_version(spark, request, pins, build_id, identity)
     finally:
         spark.catalog.clearCache()
-    unfed = statement["predicate"]["without_data"]
-    warnings += [f"{name} has no data in this source and leaves out every post." for name in unfed]
+    warnings += unfed(statement["predicate"]["without_data"])
     names = [f"{request.dataset}@{number}" for number in unsealed(request.folder)]
     warnings += [f"{name} is not sealed, and is not for training; `corpus seal` says why." for name in names]
     return _told(Built(request.dataset, version, build_id, False, statement, warnings))

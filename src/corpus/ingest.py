@@ -81,7 +81,7 @@ def ingest(spark: SparkSession, source: Source) -> list[Counted]:
 
 
 def foreseen(spark: SparkSession, source: Source) -> list[Counted]:
-    """What an ingest would do to the tables as they are now (`version`): all is read, judged and counted, none stored."""
+    """What an ingest would do to the tables as they are (`version`): all is read, judged and counted, none stored."""
     return [_counted(plan, plan.target.base or 0) for plan in _plans(spark, source).values()]
 
 

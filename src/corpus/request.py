@@ -114,7 +114,11 @@ def check_names(request: BuildRequest) -> None:
 
 
 def require_writable(warehouse: Path) -> None:
-    """Raises EnvironmentFault where nothing can be written in this folder or, while it is not there, in its parent."""
-    there = next(folder for folder in (warehouse.absolute(), *warehouse.absolute().parents) if folder.exists())
-    if not os.access(there, os.W_OK):
-        raise EnvironmentFault(f"The warehouse {warehouse} cannot be written; check who owns {there}.")
+    """Raises EnvironmentFault where nothing can be written in this folder or, while it is not there, above it."""
+    if not os.access(standing(warehouse), os.W_OK):
+        raise EnvironmentFault(f"The warehouse {warehouse} cannot be written; check who owns {standing(warehouse)}.")
+
+
+def standing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())

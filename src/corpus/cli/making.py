@@ -128,6 +128,7 @@ def build(
 
     Example: corpus build uk-social --source uk-social --policy uk-social --cutoff 2026-11-20T00:00:00Z
     """
+    from corpus import render
     from corpus.build import build as run
     from corpus.cli.planning import planned
     from corpus.operations.watched import Told, watched
@@ -139,11 +140,12 @@ def build(
     with watched("plan" if plan else "build", dataset, Told(log_json, metrics, openlineage)):
         request = _request(dataset, source, policy, **said)
         if plan:
-            return planned(request, spark_conf, json)
+            planned(request, spark_conf, json)
+            return
         check_request(request)
         with spark_session(f"corpus build {dataset}", spark_conf) as spark:
             built = run(spark, request)
-    _build_as_json(built) if json else _tell_built(built, warehouse)
+    render.as_json(built.answer()) if json else _tell_built(built, warehouse)
 
 
 def _request(dataset: str, source: str, policy: str, **said: Any) -> BuildRequest:
@@ -151,13 +153,6 @@ def _request(dataset: str, source: str, policy: str, **said: Any) -> BuildReques
     from corpus.request import request_from
 
     return request_from(dataset, source=conf_file("sources", source), policy=conf_file("policies", policy), **said)
-
-
-def _build_as_json(built: Built) -> None:
-    from corpus import render
-
-    said = {name: getattr(built, name) for name in ("dataset", "version", "build_id", "was_there", "warnings")}
-    render.as_json(said | {"funnel": built.statement["predicate"]["funnel"]})
 
 
 def _tell_built(built: Built, warehouse: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from corpus.request import standing
 from corpus.tables import SIDE_TABLES
 from corpus.versions import Version, versions
 
@@ -30,6 +31,12 @@ class Estimate:
     free_bytes: int
     said: str
 
+    @property
+    def warnings(self) -> list[str]:
+        """Whether there is room for what would be written."""
+        short = self.written_bytes is not None and self.written_bytes > self.free_bytes
+        return [f"There are {self.free_bytes:,} bytes free, for about {self.written_bytes:,}."] if short else []
+
 
 def estimate(warehouse: Path, dataset: str, posts: int) -> Estimate:
     """What a build of so many posts would take and write."""
@@ -40,14 +47,9 @@ def estimate(warehouse: Path, dataset: str, posts: int) -> Estimate:
     times = [_seconds(version) * posts / max(1, _posts(version)) for version in built]
     low, high = (times[0] / ALONE, times[0] * ALONE) if len(times) == 1 else (min(times), max(times))
     size = sum(_sizes(warehouse / dataset, built[-1])) * posts // max(1, _posts(built[-1]))
-    names = f"{built[0].name} to {built[-1].number}" if len(built) > 1 else f"{built[0].name} alone"
-    said = f"from what {names} took, by the number of posts: on machines as fast, and as busy, as theirs were"
+    names = f"{built[0].name} to {built[-1].number}" if len(built) > 1 else f"{built[0].name} alone (× or ÷ 2)"
+    said = f"from what {names} took, by the number of posts: on a machine as fast, and as busy, as theirs"
     return Estimate((round(low), round(high)), size, free, said)
-
-
-def standing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
-    return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
 
 
 def _known(warehouse: Path, dataset: str) -> list[Version]:

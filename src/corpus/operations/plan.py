@@ -1,9 +1,8 @@
-"""A dry run: what a build would read, whether its gates let it, what it would cost and write. It writes nothing itself."""
+"""A dry run: what a build would read, what its gates say, what it would cost and write. It writes nothing itself."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -15,17 +14,17 @@ from corpus.clearance import looked_at
 from corpus.dataset_key import read_own_key
 from corpus.errors import GateRefused
 from corpus.evidence.keys import signer_of
-from corpus.evidence.statement import instant
-from corpus.gates import Gate, refusal, refusing
+from corpus.gates import refusal, refusing
 from corpus.operations.costs import Estimate, estimate
 from corpus.progress import step
 from corpus.request import BuildRequest, check_names, require_writable
-from corpus.rules import without_data
+from corpus.rules import unfed, without_data
 from corpus.seal import unsealed
 from corpus.session import require_contract
 from corpus.sources import Pin, delta_place, find_delta, pin, read_inputs, retention_warnings
 
 Row = dict[str, Any]
+REFUSES = "refuses"
 LATER = {"RELEASE_LAG": "known just before the commit", "EXCLUSION_ANOMALY": "known once every post is judged"}
 """The gates that a dry run cannot know."""
 
@@ -40,16 +39,20 @@ class Plan:
     made_before: int | None
     pins: list[Row]
     gates: dict[str, str]
-    refused_by: list[str]
     refusal: str | None
     estimate: Estimate | None
     writes: list[str]
     warnings: list[str]
 
+    def answer(self) -> Row:
+        """What programs are told: all of it."""
+        return asdict(self)
+
     def require(self) -> None:
         """Raises GateRefused where the build would."""
         if self.refusal:
-            raise GateRefused(f"{self.refusal}\nThis was a dry run: nothing was written.", self.refused_by)
+            refused_by = [gate for gate, says in self.gates.items() if says == REFUSES]
+            raise GateRefused(f"{self.refusal}\nThis was a dry run: nothing was written.", refused_by)
 
 
 def plan(spark: SparkSession, request: BuildRequest) -> Plan:
@@ -60,29 +63,15 @@ def plan(spark: SparkSession, request: BuildRequest) -> Plan:
     pins = pin(spark, request.source)
     identity, build_id = identified(request, pins)
     made, base = made_before(spark, request, build_id, identity), _base(spark, request)
-    known = {
-        "dataset": request.dataset,
-        "build_id": build_id,
-        "base_version": base,
-        "pins": _pins(spark, request, pins),
-    }
-    warnings = retention_warnings(pins, request.policy.retention_days)
+    own, number = (request.dataset, build_id, base), made.version if made else None
+    old = retention_warnings(pins, request.policy.retention_days)
+    read = _pins(spark, request, pins)
     if made:
-        writes = ["its statement and its record"] if made.version in unsealed(request.folder) else []
-        nothing: Row = {"gates": {}, "refused_by": [], "refusal": None, "estimate": None}
-        return Plan(**known, **nothing, made_before=made.version, writes=writes, warnings=warnings)
-    gates, failed, empty = _gates(spark, request, pins)
+        left = ["its statement and its record"] if made.version in unsealed(request.folder) else []
+        return Plan(*own, number, read, {}, None, None, left, old)
+    gates, refused, empty = _gates(spark, request, pins)
     cost = estimate(request.warehouse, request.dataset, pins["posts"].rows)
-    return Plan(
-        **known,
-        made_before=None,
-        gates=gates,
-        refused_by=[gate.gate for gate in failed],
-        refusal=refusal(failed) if failed else None,
-        estimate=cost,
-        writes=_writes(request, base),
-        warnings=[*warnings, *empty, *_too_large(cost)],
-    )
+    return Plan(*own, number, read, gates, refused, cost, _writes(request, base), [*old, *empty, *cost.warnings])
 
 
 def _base(spark: SparkSession, request: BuildRequest) -> int:
@@ -98,17 +87,8 @@ def _base(spark: SparkSession, request: BuildRequest) -> int:
 def _pins(spark: SparkSession, request: BuildRequest, pins: dict[str, Pin]) -> list[Row]:
     with step("sizing the inputs"):
         sizes = abreast(lambda table: _bytes(spark, request, table), pins)
-    return [
-        {
-            "table": p.table,
-            "location": p.location,
-            "version": p.version,
-            "rows": p.rows,
-            "bytes": sizes[p.table],
-            "opens_until": instant(p.opens_until) if p.opens_until else None,
-        }
-        for p in pins.values()
-    ]
+    said = ("table", "location", "version", "rows", "opens_until")
+    return [{name: getattr(pins[table], name) for name in said} | {"bytes": size} for table, size in sizes.items()]
 
 
 def _bytes(spark: SparkSession, request: BuildRequest, table: str) -> int | None:
@@ -119,40 +99,26 @@ def _bytes(spark: SparkSession, request: BuildRequest, table: str) -> int | None
 
 def _gates(
     spark: SparkSession, request: BuildRequest, pins: dict[str, Pin]
-) -> tuple[dict[str, str], list[Gate], list[str]]:
-    """What each gate says, in the contract's order; those that refuse; and the rules that would leave out every post."""
+) -> tuple[dict[str, str], str | None, list[str]]:
+    """What each gate says, in the contract's order; what a refusal says; and which rules would leave out every post."""
     inputs = read_inputs(spark, request.source, pins)
     with step("checking the gates"):
         _, gates = looked_at(spark, request, inputs, pins)
     off = {off.gate: off for off in (*request.policy.gates_off, *request.gates_off)}
     failed = refusing(gates, off)
     said = {gate.gate: gate.outcome(off.get(gate.gate), request.gates_off)["outcome"] for gate in gates}
-    said |= dict.fromkeys((gate.gate for gate in failed), "refuses")
-    later = {name: "off" if name in off else when for name, when in LATER.items()}
-    unfed = without_data(inputs, request.policy)
-    return (
-        said | later,
-        failed,
-        [f"{rule.name} has no data in this source and leaves out every post." for rule in unfed],
-    )
+    said |= {gate.gate: REFUSES for gate in failed} | {name: "off" if name in off else LATER[name] for name in LATER}
+    empty = unfed(reason.name for reason in without_data(inputs, request.policy))
+    return said, refusal(failed) if failed else None, empty
 
 
 def _writes(request: BuildRequest, base: int) -> list[str]:
     """What the build would write, and make where it is not there."""
-    places: Collection[tuple[str, Any]] = (("key", request.key_file), ("signing key", request.signing_key))
-    new = [f"a {what} in {place}, if none is there" for what, place in places] if not base else []
-    new += [f"the dataset's tables in {request.folder}"] if not base else []
+    folder, key, signing_key = request.folder, request.key_file, request.signing_key
+    first = [f"keys in {key} and {signing_key}, where none are", f"the dataset's tables in {folder}"]
     return [
-        *new,
-        f"version {base + 1} of {request.folder}/snapshot, in one commit",
+        *(first if not base else []),
+        f"version {base + 1} of {folder}/snapshot, in one commit",
         f"rows of this build in {', '.join(tables.SIDE_TABLES)}",
-        f"its intent, statement and record in {request.folder}/evidence",
-    ]
-
-
-def _too_large(cost: Estimate) -> list[str]:
-    if cost.written_bytes is None or cost.written_bytes < cost.free_bytes:
-        return []
-    return [
-        f"The warehouse has {cost.free_bytes:,} bytes free, and the build would write about {cost.written_bytes:,}."
+        f"its intent, statement and record in {folder}/evidence",
     ]

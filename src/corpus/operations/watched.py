@@ -5,6 +5,7 @@ Nobody is told an id of a person or post, nor what a message says: it may name o
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from argparse import ArgumentParser
@@ -19,7 +20,7 @@ from pathlib import Path
 from threading import Lock, get_ident
 from typing import Any
 
-from corpus.errors import CorpusError
+from corpus.errors import CorpusError, EnvironmentFault
 from corpus.operations.stages import SUMMED, Row, ended_stages, mark, unmark
 from corpus.progress import Hears, heard_by, tell
 
@@ -43,11 +44,9 @@ class Told:
 
     def tellers(self) -> dict[str, Hears]:
         """Who passes on what happens, by option. Raises ConfigError, EnvironmentFault where one cannot."""
-        from corpus.operations import lines
-
         found: dict[str, Hears] = {}
         if self.log_json:
-            found["--log-json"] = lines.teller(self.log_json)
+            found["--log-json"] = log_teller(self.log_json)
         if self.metrics:
             from corpus.operations import metrics
 
@@ -107,6 +106,23 @@ def watched(command: str, dataset: str, told: Told) -> Iterator[None]:
             tell("end", **end, seconds=round(time.monotonic() - started, 3))
             for name, why in run.deaf.items():
                 print(f"! {name} was not told everything: {why}", file=sys.stderr)
+
+
+def log_teller(to: str) -> Hears:
+    """Adds lines of JSON to a file, or to stderr. Raises EnvironmentFault where it cannot be written."""
+    if to == "-":
+        return lambda said: print(json.dumps(said, default=str), file=sys.stderr, flush=True)
+    try:
+        _add(Path(to), "")
+    except OSError as cannot:
+        raise EnvironmentFault(f"The log {to} cannot be written: {cannot.strerror}; nothing was begun.") from None
+    return lambda said: _add(Path(to), json.dumps(said, default=str) + "\n")
+
+
+def _add(path: Path, text: str) -> None:
+    """Opened each time: a log that is rotated meanwhile begins again under its name."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def hear(run: Run, said: Row) -> None:
