@@ -60,10 +60,10 @@ def _hear(client: OpenLineageClient, to: str, known: dict[str, Row], said: Row) 
 
 
 def _event(known: dict[str, Row], said: Row) -> RunEvent | None:
-    """What happened as an event; none before the build has an id, unless it fails."""
+    """What happened as an event; none before the build has an id, unless it ends, and none of a step that failed."""
     makers: dict[str, Callable[[dict[str, Row], Row], RunEvent]] = {"pinned": _start, "step": _running, "end": _ended}
     maker = makers.get(said["event"])
-    return maker(known, said) if maker and ("pinned" in known or maker is _ended) else None
+    return maker(known, said) if maker and (maker is _ended or ("pinned" in known and said.get("ok", True))) else None
 
 
 def _start(known: dict[str, Row], said: Row) -> RunEvent:

@@ -96,6 +96,7 @@ def watched(command: str, dataset: str, told: Told) -> Iterator[None]:
         yield
         return
     run, started, end = Run(tellers, {"command": command, "dataset": dataset}), time.monotonic(), _ending(None)
+    run.seen.update((stage["stage"], stage["attempt"]) for _, stage in ended_stages(run.seen))  # not this command's
     with heard_by(partial(hear, run), is_drawn=told.log_json != "-"):
         try:
             yield
