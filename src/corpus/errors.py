@@ -81,7 +81,7 @@ class QueryEnded(CorpusError):
 
 
 class BrokenOff(CorpusError):
-    """The machine broke off what was going well: Java killed, a disk full, executors lost; nothing is half written."""
+    """The machine broke off what was going well, as when Java is killed; nothing is half written."""
 
     exit_code = 11
     retry: Retry = "later"
