@@ -18,7 +18,10 @@ from pyspark.sql import SparkSession
 
 from corpus import progress
 from corpus.abreast import abreast
+from corpus.cli.planning import _tell as tell_plan
 from corpus.errors import BrokenOff, Conflict, CorpusError, DatasetError, EnvironmentFault, GateRefused
+from corpus.operations.costs import Estimate, estimate
+from corpus.operations.plan import Plan
 from corpus.operations.watched import Told, watched
 from corpus.progress import shown_progress, step, tell
 from tests.conftest import ROOT
@@ -159,6 +162,41 @@ def test_nobody_is_told_and_no_spark_is_asked_unless_somebody_wants_to_hear(caps
     with watched("build", "d", Told()), step("judging"):
         assert progress._hears.get() is None
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_dry_run_is_told_in_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    posts = {"table": "posts", "version": 3, "rows": 20399, "bytes": 1868462, "opens_until": "2036-11-21T13:32:40Z"}
+    cost = Estimate((47, 68), 2136678, 1000000, "from what d@1 to 3 took")
+    gates = {"FEED_STALE": "refuses", "RELEASE_LAG": "known just before the commit"}
+    tell_plan(Plan("d", "b" * 32, 3, None, [posts], gates, "stale", cost, ["version 4"], cost.warnings))
+    told = [re.sub(" {2,}", " | ", line) for line in capsys.readouterr().out.splitlines() if line]
+    assert told == [
+        f"d@4 would be refused (build {'b' * 32})",
+        "would read | version | rows | bytes | opens until",
+        "posts | 3 | 20,399 | 1,868,462 | 2036-11-21",
+        "gate | says",
+        "FEED_STALE | refuses",
+        "RELEASE_LAG | known just before the commit",
+        "cost",
+        "time | 47 to 68 s",
+        "written | about 2,136,678 bytes",
+        "free in the warehouse | 1,000,000 bytes",
+        "(from what d@1 to 3 took; what Spark spills while it works is not in it)",
+        "would write",
+        "version 4",
+        "! There are 1,000,000 bytes free, for about 2,136,678.",
+    ]
+    tell_plan(Plan("d", "b", 3, 2, [posts], {}, None, None, [], []))
+    assert "d@2 is this build (b): it would be answered as it is" in capsys.readouterr().out
+
+
+def test_the_cost_is_what_earlier_versions_took_or_unknown(warehouse: Path) -> None:
+    known = estimate(warehouse, "uk-social", 40_000)
+    assert known.seconds == (7200, 7200)  # three builds of 20,000 posts in an hour each
+    assert "uk-social@1 to 4" in known.said
+    nothing = estimate(warehouse, "other", 40_000)
+    assert (nothing.seconds, nothing.written_bytes) == (None, None)
+    assert "no version of other has been built yet" in nothing.said
 
 
 def kinds() -> dict[int, type[CorpusError]]:

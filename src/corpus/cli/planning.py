@@ -30,7 +30,7 @@ def _tell(found: Plan) -> None:
 
     render.say(_headline(found), style="bold")
     render.say()
-    rows = [(p["table"], p["version"], p["rows"], p["bytes"], str(p["opens_until"] or "")[:10]) for p in found.pins]
+    rows = [(p["table"], p["version"], p["rows"], p["bytes"], (p["opens_until"] or "")[:10]) for p in found.pins]
     render.tell(("would read", "version", "rows", "bytes", "opens until"), rows, ("version", "rows", "bytes"))
     if found.gates:
         render.say()

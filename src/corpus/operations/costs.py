@@ -67,9 +67,9 @@ def _posts(version: Version) -> int:
 
 
 def _sizes(folder: Path, version: Version) -> Iterator[int]:
-    """The bytes of every file that a build wrote."""
+    """The bytes of every file that a build wrote; an older dataset may lack a side table."""
     yield from _files(DeltaTable(folder / "snapshot", version=version.number))
-    for name in SIDE_TABLES:
+    for name in filter(lambda name: (folder / name).exists(), SIDE_TABLES):
         yield from _files(DeltaTable(folder / name), version.build_id)
 
 

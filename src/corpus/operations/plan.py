@@ -14,6 +14,7 @@ from corpus.clearance import looked_at
 from corpus.dataset_key import read_own_key
 from corpus.errors import GateRefused
 from corpus.evidence.keys import signer_of
+from corpus.evidence.statement import instant
 from corpus.gates import refusal, refusing
 from corpus.operations.costs import Estimate, estimate
 from corpus.progress import step
@@ -87,8 +88,12 @@ def _base(spark: SparkSession, request: BuildRequest) -> int:
 def _pins(spark: SparkSession, request: BuildRequest, pins: dict[str, Pin]) -> list[Row]:
     with step("sizing the inputs"):
         sizes = abreast(lambda table: _bytes(spark, request, table), pins)
-    said = ("table", "location", "version", "rows", "opens_until")
-    return [{name: getattr(pins[table], name) for name in said} | {"bytes": size} for table, size in sizes.items()]
+    said = ("table", "location", "version", "rows")
+    return [
+        {name: getattr(p, name) for name in said}
+        | {"bytes": sizes[p.table], "opens_until": instant(p.opens_until) if p.opens_until else None}
+        for p in pins.values()
+    ]
 
 
 def _bytes(spark: SparkSession, request: BuildRequest, table: str) -> int | None:
