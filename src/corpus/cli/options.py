@@ -83,7 +83,7 @@ LogJson = Annotated[
         "--log-json",
         envvar="CORPUS_LOG_JSON",
         metavar="FILE",
-        help="Add a line of JSON for every step and Spark stage to this file; - for stderr, and nothing else there.",
+        help="Add a line of JSON for each step and Spark stage to this file; - for stderr, with nothing drawn there.",
     ),
 ]
 Metrics = Annotated[
