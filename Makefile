@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-proofs faults check commands croissant docs notebook readers bench bench-duplicates bench-evidence dist lock clean
+.PHONY: help setup demo test fuzz fuzz-proofs faults check commands croissant airflow docs notebook readers bench bench-duplicates bench-evidence dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -43,6 +43,11 @@ croissant: $(READY)  ## a Croissant description against mlcroissant, which gets 
 	@[ -x .venv-croissant/bin/python ] || $(BIN)/uv venv --quiet .venv-croissant
 	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-croissant -r tools/croissant.lock
 	@$(BIN)/pytest -n 0 -k croissant tests/test_exports.py
+
+airflow: $(READY)  ## the example of a nightly build loaded by Airflow, in an environment of its own
+	@[ -x .venv-airflow/bin/python ] || $(BIN)/uv venv --quiet .venv-airflow
+	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-airflow -r tools/airflow.lock
+	@$(BIN)/pytest -n 0 -k airflow tests/test_operations.py
 
 readers: $(READY)  ## exports read by datasets, streaming and PyTorch, in an environment of their own (Debian 12)
 	@tools/setup.sh readers

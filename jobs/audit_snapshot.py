@@ -17,6 +17,7 @@ from pathlib import Path
 
 from corpus.audit.check import audit
 from corpus.errors import CorpusError
+from corpus.operations.watched import add_options, taken, watched
 from corpus.progress import shown_progress
 from corpus.session import submitted_session
 from corpus.versions import parse_one
@@ -28,15 +29,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("version", metavar="DATASET@N")
     parser.add_argument("--warehouse", type=Path, required=True)
     parser.add_argument("--memory", default="4GB", help="how much to take before writing to a temporary folder")
+    add_options(parser)
     said = parser.parse_args(argv)
     try:
         dataset, number = parse_one(said.version)
-        with shown_progress():
+        with watched("audit", dataset, taken(vars(said))), shown_progress():
             found = audit(
                 said.warehouse, dataset, number, lambda: nullcontext(submitted_session("corpus audit")), said.memory
             )
-        print(json.dumps(asdict(found), sort_keys=True))
-        found.require_none()
+            print(json.dumps(asdict(found), sort_keys=True))
+            found.require_none()
     except CorpusError as mistake:
         print(f"audit_snapshot: {mistake}", file=sys.stderr)
         return mistake.exit_code

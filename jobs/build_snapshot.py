@@ -12,8 +12,10 @@ import json
 import sys
 from pathlib import Path
 
-from corpus.build import Built, build
+from corpus.build import build
 from corpus.errors import CorpusError
+from corpus.operations.plan import Plan, plan
+from corpus.operations.watched import add_options, taken, watched
 from corpus.progress import shown_progress
 from corpus.request import request_from
 from corpus.session import submitted_session
@@ -30,20 +32,22 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--build-id", help="the same id again builds nothing new")
     for name, what in (("override", "GATE"), ("accept-anomaly", "RULE"), ("accept-objection", "ID")):
         parser.add_argument(f"--{name}", action="append", default=[], metavar=f"{what}=REASON")
+    parser.add_argument("--plan", action="store_true", help="say what it would do and what refuses it; write nothing")
+    add_options(parser, lineage=True)
+    given = vars(parser.parse_args(argv))
+    told, is_plan = taken(given), given.pop("plan")
     try:
-        with shown_progress():
-            request = request_from(**vars(parser.parse_args(argv)))
-            print(answer(build(submitted_session(f"corpus build {request.dataset}"), request)))
+        with watched("plan" if is_plan else "build", given["dataset"], told), shown_progress():
+            request = request_from(**given)
+            spark = submitted_session(f"corpus build {request.dataset}")
+            found = plan(spark, request) if is_plan else build(spark, request)
+            print(json.dumps(found.answer(), sort_keys=True, default=str))
+            if isinstance(found, Plan):
+                found.require()
     except CorpusError as mistake:
         print(f"build_snapshot: {mistake}", file=sys.stderr)
         return mistake.exit_code
     return 0
-
-
-def answer(built: Built) -> str:
-    """The version that was made, and what became of the posts, as JSON."""
-    said = {name: getattr(built, name) for name in ("dataset", "version", "build_id", "was_there", "warnings")}
-    return json.dumps(said | {"funnel": built.statement["predicate"]["funnel"]}, sort_keys=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from corpus.errors import CorpusError
 from corpus.ingest import Counted, ingest, quarantine_warnings
+from corpus.operations.watched import add_options, taken, watched
 from corpus.session import submitted_session
 from corpus.sources import read_source
 
@@ -21,10 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Ingests, and prints one line per table: what became of its rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="a source file, as conf/sources/uk-social-files.toml")
+    add_options(parser)
     arguments = parser.parse_args(argv)
     try:
-        source = read_source(arguments.source)
-        counted = ingest(submitted_session(f"corpus ingest {source.name}"), source)
+        with watched("ingest", arguments.source.stem, taken(vars(arguments))):
+            source = read_source(arguments.source)
+            counted = ingest(submitted_session(f"corpus ingest {source.name}"), source)
     except CorpusError as wrong:
         print(wrong, file=sys.stderr)
         return wrong.exit_code

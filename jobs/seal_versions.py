@@ -15,6 +15,7 @@ from pathlib import Path
 
 from corpus.errors import CorpusError
 from corpus.evidence.keys import signing_key
+from corpus.operations.watched import add_options, taken, watched
 from corpus.seal import seal
 from corpus.session import submitted_session
 from corpus.versions import dataset_folder
@@ -28,12 +29,14 @@ def main(argv: list[str]) -> int:
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--signer", help="the signing key, or its URI in a key service; else beside the key")
     parser.add_argument("--wait", type=float, default=600, help="seconds to wait for a builder")
+    add_options(parser)
+    given = parser.parse_args(argv)
     try:
-        given = parser.parse_args(argv)
-        folder, place = dataset_folder(given.warehouse, given.dataset), signing_key(given.key, given.signer)
-        sealing = seal(folder, place, lambda: nullcontext(submitted_session("corpus seal")), given.wait)
-        print(json.dumps([asdict(outcome) for outcome in sealing.outcomes]))
-        sealing.require_none_refused()
+        with watched("seal", given.dataset, taken(vars(given))):
+            folder, place = dataset_folder(given.warehouse, given.dataset), signing_key(given.key, given.signer)
+            sealing = seal(folder, place, lambda: nullcontext(submitted_session("corpus seal")), given.wait)
+            print(json.dumps([asdict(outcome) for outcome in sealing.outcomes]))
+            sealing.require_none_refused()
     except CorpusError as mistake:
         print(f"seal_versions: {mistake}", file=sys.stderr)
         return mistake.exit_code

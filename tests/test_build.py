@@ -45,6 +45,8 @@ from corpus.evidence.store import (
 )
 from corpus.facts import Facts, Feed
 from corpus.keyed import keyed, with_key
+from corpus.operations.plan import plan
+from corpus.operations.watched import Told, watched
 from corpus.pipeline import judge
 from corpus.policy import GATES, Accepted, Governance
 from corpus.policy_changes import changes
@@ -67,6 +69,7 @@ class Made:
 
     request: BuildRequest
     built: Built
+    told: Path
 
     @property
     def folder(self) -> Path:
@@ -82,7 +85,9 @@ def source(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Sou
 def made(spark: SparkSession, source: Source, tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("datasets")
     request = request_of(source, folder / "warehouse", folder / "keys" / "uk-social.key")
-    return Made(request, build(spark, request))
+    told = Told(f"{folder}/log.jsonl", folder / "figures.prom", f"file://{folder}/lineage.jsonl")
+    with watched("build", "uk-social", told):
+        return Made(request, build(spark, request), folder)
 
 
 def rows_of(table: Path) -> list[dict[str, Any]]:
@@ -103,6 +108,97 @@ def test_a_build_decides_every_post_as_the_vectors_say(made: Made) -> None:
         for post, reasons in world.case.get("out", {}).items():
             assert out[world.tag + post] == set(reasons)
     assert not kept & set(out)
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_a_build_that_is_watched_tells_its_steps_what_spark_measured_and_what_it_made(made: Made) -> None:
+    told = lines_of(made.told / "log.jsonl")
+    of = {event: [line for line in told if line["event"] == event] for event in ("step", "stage", "pinned", "made")}
+    steps = {line["step"]: line for line in of["step"]}
+    assert list(steps) == [
+        "pinning the inputs' versions", "checking the gates", "judging every post", "writing the side tables",
+        "computing the row digest and the trees", "committing the version",
+    ]  # fmt: skip
+    for name, line in steps.items():
+        own = [stage for stage in of["stage"] if stage["step"] == name]
+        assert line["ok"]
+        assert line["stages"] == len(own) > 0
+        assert line["tasks"] == sum(stage["tasks"] for stage in own) > 0
+    assert steps["committing the version"]["output_rows"] == len(rows_of(made.folder / "snapshot"))
+    assert (of["made"][0]["version"], of["made"][0]["kept"]) == (1, len(rows_of(made.folder / "snapshot")))
+    assert told[-1]["build_id"] == of["pinned"][0]["build_id"] == made.built.build_id
+    assert {name: told[-1][name] for name in ("event", "ok", "exit_code")} == {
+        "event": "end",
+        "ok": True,
+        "exit_code": 0,
+    }
+
+
+def test_lineage_is_told_while_a_build_runs_and_ends_with_its_version(made: Made) -> None:
+    start, *running, complete = lines_of(made.told / "lineage.jsonl")
+    assert {event["run"]["runId"] for event in (start, *running)} == {complete["run"]["runId"]}
+    assert [event["eventType"] for event in (start, *running, complete)] == ["START", *["RUNNING"] * 5, "COMPLETE"]
+    assert [event["name"] for event in start["inputs"]] == [event["name"] for event in complete["inputs"]]
+    assert [event["name"] for event in start["outputs"]] == [str(made.folder / "snapshot")]
+    assert complete["outputs"][0]["facets"]["version"]["datasetVersion"] == "1"
+    steps = [event["run"]["facets"]["corpus_step"]["step"] for event in running]
+    assert steps[0] == "checking the gates"
+    assert steps[-1] == "committing the version"
+
+
+def test_what_is_told_of_a_build_names_no_person_and_no_post(made: Made) -> None:
+    ids = {row[name] for row in rows_of(made.folder / "members") for name in ("account_id", "post_id", "doc_id")}
+    ids |= {str(row[name]) for row in rows_of(made.folder / "exclusions") for name in ("account_id", "post_id")}
+    ids |= {row["objection_id"] for row in rows_of(made.folder / "objections")}
+    for name in ("log.jsonl", "figures.prom", "lineage.jsonl"):
+        text = (made.told / name).read_text()
+        assert not [one for one in ids if len(one) > 3 and one in text]
+
+
+def files_in(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_dry_run_says_what_a_build_would_do_and_writes_nothing(spark: SparkSession, made: Made) -> None:
+    before = files_in(made.told)
+    later = replace(made.request, cutoff=made.request.cutoff - timedelta(hours=1))
+    found, finished = plan(spark, later), plan(spark, made.request)
+    assert files_in(made.told) == before
+    found.require()
+    assert (found.base_version, found.made_before) == (1, None)
+    assert {p["table"]: (p["version"], p["rows"]) for p in found.pins} == {
+        name: (p.version, p.rows) for name, p in pin(spark, later.source).items()
+    }
+    assert all(p["bytes"] > 0 for p in found.pins)
+    assert list(found.gates) == [*GATES]
+    said = {gate["gate"]: gate["outcome"] for gate in made.built.statement["predicate"]["gates"]}
+    assert {gate: says for gate, says in found.gates.items() if not says.startswith("known")} == {
+        gate: says for gate, says in said.items() if gate not in {"RELEASE_LAG", "EXCLUSION_ANOMALY"}
+    }
+    assert found.estimate is not None
+    assert found.estimate.written_bytes == sum(
+        path.stat().st_size for path in made.folder.rglob("*.parquet") if "archive" not in path.parts
+    )
+    assert (finished.made_before, finished.gates, finished.writes) == (1, {}, [])
+
+
+def test_a_dry_run_of_a_first_build_tells_the_gate_that_refuses_and_makes_no_key(
+    spark: SparkSession, source: Source, tmp_path: Path
+) -> None:
+    coming = at("2026-12-01T00:00:00+00:00")
+    request = request_of(source, tmp_path / "warehouse", tmp_path / "keys" / "key", cutoff=coming)
+    found = plan(spark, request)
+    assert not list(tmp_path.iterdir())
+    assert found.gates["CUTOFF_IN_FUTURE"] == "refuses"
+    assert found.estimate is not None
+    assert (found.estimate.seconds, found.estimate.written_bytes) == (None, None)
+    assert found.writes[0].startswith(f"keys in {request.key_file}")
+    with pytest.raises(GateRefused, match="CUTOFF_IN_FUTURE refuses this build") as refused:
+        found.require()
+    assert refused.value.gates == ("CUTOFF_IN_FUTURE",)
 
 
 def test_why_shows_a_dropped_text_beside_the_one_that_was_kept_instead(

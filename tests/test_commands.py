@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import re
@@ -17,7 +16,6 @@ import typer.main
 
 from corpus.build import Built
 from corpus.cli import app
-from corpus.cli.making import _build_as_json
 from tests.small_dataset import HOSTILE_ID
 
 ROOT = Path(__file__).parent.parent
@@ -74,11 +72,11 @@ def test_options_of_the_same_name_are_spelt_alike() -> None:
     assert all(len(ways) == 1 for ways in spelt.values()), spelt
 
 
-def test_a_build_answers_programs_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_build_answers_programs_in_json() -> None:
     funnel = {"posts": "3", "kept": "2", "excluded": "1"}
-    _build_as_json(Built("d", 1, "b", was_there=False, statement={"predicate": {"funnel": funnel}}, warnings=["w"]))
+    built = Built("d", 1, "b", was_there=False, statement={"predicate": {"funnel": funnel}}, warnings=["w"])
     said = {"dataset": "d", "version": 1, "build_id": "b", "was_there": False, "warnings": ["w"], "funnel": funnel}
-    assert json.loads(capsys.readouterr().out) == said
+    assert built.answer() == said
 
 
 def test_what_people_need_first_stands_first(warehouse: Path) -> None:

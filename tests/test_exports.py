@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.errors import ConfigError, DatasetError, EnvironmentFault
+from corpus.errors import ConfigError, DatasetError, EnvironmentFault, GateRefused
 from corpus.evidence.statement import texts
 from corpus.evidence.store import statement_path
 from corpus.exports.figures import FEW, FEWEST, OTHERS, suppressed
 from corpus.exports.forms import Form, described, sent
 from corpus.exports.subject import BLANKS, Subject, subject
+from corpus.operations.watched import Told, watched
 from corpus.policy import RuleOff, read_policy
+from corpus.progress import step, tell
 from corpus.reasons import Reason
 from tests import sealed_dataset
 from tests.conftest import CORPUS
@@ -135,6 +137,38 @@ def test_a_server_that_refuses_and_an_address_that_is_none_are_told(warehouse: P
     for wrong in ("kafka://broker", "events.jsonl", "https://"):
         with pytest.raises(ConfigError, match="expected https://"):
             sent(found, wrong)
+
+
+def pinned_then_refused() -> None:
+    tell("pinned", build_id="b", location="/lake/d", inputs=[])
+    with step("checking the gates"):
+        raise GateRefused("the objection o-17 of A. Lovelace", ["FEED_STALE"])
+
+
+def test_a_build_that_fails_is_told_to_a_server_without_what_its_message_says(server: Server) -> None:
+    with pytest.raises(GateRefused), watched("build", "d", Told(openlineage=server.url)):
+        pinned_then_refused()
+    start, failed = (event for _, event in server.received)
+    assert (start["eventType"], failed["eventType"]) == ("START", "FAIL")
+    assert start["run"]["runId"] == failed["run"]["runId"]
+    message = failed["run"]["facets"]["errorMessage"]["message"]
+    assert message == "GateRefused (exit code 5, retry: no). Refused by FEED_STALE"
+    assert "Lovelace" not in str(server.received)
+
+
+def test_a_server_that_takes_nothing_costs_a_build_a_warning(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.status = 403
+    with watched("build", "d", Told(openlineage=server.url)):
+        tell("pinned", build_id="b", location="/lake/d", inputs=[])
+        for _ in range(3):
+            with step("judging"):
+                pass
+    assert len(server.received) == 1
+    assert "! --openlineage was not told everything: http://127" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="--openlineage is 'kafka://broker'; expected https://"):
+        Told(openlineage="kafka://broker").tellers()
 
 
 def test_croissant_has_what_the_standard_requires(warehouse: Path) -> None:

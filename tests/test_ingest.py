@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 
 from corpus.arrivals import OUTCOMES, as_arriving, as_held, with_outcome
 from corpus.errors import ConfigError, Conflict, SourceError
-from corpus.ingest import Counted, _carried_out, _planned, ingest, quarantine_warnings
+from corpus.ingest import Counted, _carried_out, _planned, foreseen, ingest, quarantine_warnings
 from corpus.schemas import KEYS, REQUIRED_INPUTS
 from corpus.sources import Place, Source, pin, read_inputs
 
@@ -73,7 +73,10 @@ def test_the_same_files_twice_change_nothing(spark: SparkSession, folder: Path) 
     twins = [POST | {"post_id": "p3", "text": text} for text in ("heads", "tails")]
     misfits: list[Line | str] = [POST | {"post_id": "p2", "recorded_at": "soon"}, "{half", {"post_id": " N/A"}]
     write_lines(folder / "posts", [POST, *twins, *misfits], [POST])
+    coming = foreseen(spark, source_of(folder))
+    assert not (folder / "store").exists()
     first, second = ingest(spark, source_of(folder)), ingest(spark, source_of(folder))
+    assert figures(coming, "posts") == (7, 2, 0, 4, 1, 0)
     assert figures(first, "posts") == (7, 2, 0, 4, 1, 1)
     assert figures(second, "posts") == (7, 0, 0, 4, 3, 1)
 

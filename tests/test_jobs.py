@@ -68,11 +68,16 @@ def test_a_world_is_made_built_in_place_and_audited_by_spark_submit(packed: Path
     source = write_source(tmp_path / "world", tmp_path / "source.toml")
     policy = write_policy(tmp_path / "policy.toml")
     places = ["--warehouse", str(tmp_path / "warehouse"), "--key", str(tmp_path / "key"), "--cutoff", AS_OF]
-    built = submit(packed, "build_snapshot", "small", "--source", str(source), "--policy", str(policy), *places)
+    told = ["--log-json", str(tmp_path / "log"), "--metrics", str(tmp_path / "figures")]
+    built = submit(packed, "build_snapshot", "small", "--source", str(source), "--policy", str(policy), *places, *told)
     assert built.returncode == 0, built.stdout
     answer = json.loads(built.stdout.splitlines()[-1])
     assert (answer["dataset"], answer["version"], answer["was_there"]) == ("small", 1, False)
     assert int(answer["funnel"]["kept"]) + int(answer["funnel"]["excluded"]) == int(answer["funnel"]["posts"]) > 0
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert (lines[-1]["event"], lines[-1]["build_id"], lines[-1]["exit_code"]) == ("end", answer["build_id"], 0)
+    assert sum(line["event"] == "stage" for line in lines) == sum(line.get("stages", 0) for line in lines) > 10
+    assert 'corpus_version{command="build",dataset="small"} 1.0' in (tmp_path / "figures").read_text()
     statement = next((tmp_path / "warehouse/small/evidence/statements").iterdir())
     assert payload_of(json.loads(statement.read_text()))["predicate"]["code"]["digest"] != code_identity()["digest"]
     audited = submit(packed, "audit_snapshot", "small@1", "--warehouse", str(tmp_path / "warehouse"))
@@ -83,6 +88,7 @@ def test_a_world_is_made_built_in_place_and_audited_by_spark_submit(packed: Path
 def test_a_mistake_ends_a_job_with_one_message_and_its_exit_code(packed: Path, tmp_path: Path) -> None:
     arguments = ["--policy", "conf/policies/uk-social.toml", "--cutoff", AS_OF]
     arguments += ["--warehouse", str(tmp_path / "warehouse"), "--key", str(tmp_path / "key")]
+    arguments += ["--log-json", str(tmp_path / "log")]
     ended = submit(packed, "build_snapshot", "small", "--source", str(tmp_path / "absent.toml"), *arguments)
     assert ended.returncode == 2
     assert (
@@ -90,6 +96,8 @@ def test_a_mistake_ends_a_job_with_one_message_and_its_exit_code(packed: Path, t
     )  # where spark-submit puts what Python says on stderr
     assert "Traceback" not in ended.stdout
     assert not (tmp_path / "warehouse").exists()
+    last = json.loads((tmp_path / "log").read_text().splitlines()[-1])
+    assert (last["exit_code"], last["error"], last["retry"]) == (2, "ConfigError", "no")
 
 
 def test_the_archive_for_a_cluster_holds_what_runs_and_no_spark() -> None:

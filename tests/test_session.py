@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from corpus import java
-from corpus.errors import ConfigError, EnvironmentFault
+from corpus.errors import BrokenOff, ConfigError, EnvironmentFault
 from corpus.session import open_session, read_conf, require_contract
 
 ROOT = Path(__file__).parent.parent
@@ -138,7 +138,7 @@ def test_a_java_that_ends_under_the_work_is_named_and_the_rerun_said_to_be_safe(
             sys.exit(mistake.exit_code)
     """
     ended = run(script, tmp_path)
-    assert ended.returncode == EnvironmentFault.exit_code
+    assert ended.returncode == BrokenOff.exit_code
     assert "Spark's Java process ended while it worked" in ended.stderr
     assert "run the same command again" in ended.stderr
     assert "Traceback" not in ended.stderr

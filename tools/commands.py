@@ -16,7 +16,7 @@ from corpus.errors import CorpusError
 PAGE = Path(__file__).parent.parent / "docs/commands.md"
 SHARED = {
     "warehouse": "build", "json": "build", "key": "build", "signer": "build", "wait": "build", "spark_conf": "build",
-    "restricted": "why", "purpose": "why",
+    "restricted": "why", "purpose": "why", "log_json": "build", "metrics": "build", "plan": "build",
 }  # fmt: skip
 """Options that several commands share, explained once: each with a command that has it."""
 
@@ -62,8 +62,10 @@ def _exit_codes() -> str:
     said = [(0, "Done."), (1, "A check of `corpus vectors` differs, or something failed that is none of these.")]
     said += [(kind.exit_code, _one_line(kind.__doc__)) for kind in kinds]
     said += [(130, "Stopped from the keyboard."), (READER_LEFT, "Whoever read the output went away, as `head` does.")]
-    lines = [f"| {code} | {what} |\n" for code, what in said]
-    return "".join(["## Exit codes\n| code | |\n|---|---|\n", *lines, "\n"])
+    retry = {kind.exit_code: kind.retry for kind in kinds}
+    lines = [f"| {code} | {what} | {retry.get(code, 'no') if code else ''} |\n" for code, what in said]
+    what_then = "What to do after each: [operations.md](operations.md#exit-codes).\n\n"
+    return "".join(["## Exit codes\n| code | | try again |\n|---|---|---|\n", *lines, "\n", what_then])
 
 
 def _shared(commands: dict[str, Any]) -> str:

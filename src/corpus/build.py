@@ -43,9 +43,9 @@ from corpus.funnel import funnel_of
 from corpus.grounds import as_grounds, as_register
 from corpus.mapping import reading
 from corpus.pipeline import judge
-from corpus.progress import step
+from corpus.progress import step, tell
 from corpus.request import BuildRequest, check_request
-from corpus.rules import without_data
+from corpus.rules import unfed, without_data
 from corpus.seal import (
     complete,
     open_book,
@@ -72,6 +72,11 @@ class Built:
     statement: dict[str, Any]
     warnings: list[str]
 
+    def answer(self) -> dict[str, Any]:
+        """What programs are told: the version that was made, and what became of the posts."""
+        said = {name: getattr(self, name) for name in ("dataset", "version", "build_id", "was_there", "warnings")}
+        return said | {"funnel": self.statement["predicate"]["funnel"]}
+
 
 def build(spark: SparkSession, request: BuildRequest) -> Built:
     """Makes the next version of a dataset; a build that is finished already is returned as it is, and writes nothing.
@@ -81,22 +86,22 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
     require_contract(spark)
     check_request(request)
     pins = pin(spark, request.source)
-    identity = _identity(request, pins)
-    build_id = request.build_id or digest_of(identity | {"code": code_identity()["digest"]})[:32]
+    identity, build_id = identified(request, pins)
+    known = {"location": str(request.folder.absolute()), "inputs": [_input(p) for p in pins.values()]}
+    tell("pinned", build_id=build_id, **known)
     warnings = retention_warnings(pins, request.policy.retention_days)
     finished = _finished(spark, request, build_id, identity)
     if finished:
         version, statement = finished
-        return Built(request.dataset, version, build_id, True, statement, warnings)
+        return _told(Built(request.dataset, version, build_id, True, statement, warnings))
     try:
         version, statement = _make_version(spark, request, pins, build_id, identity)
     finally:
         spark.catalog.clearCache()
-    unfed = statement["predicate"]["without_data"]
-    warnings += [f"{name} has no data in this source and leaves out every post." for name in unfed]
+    warnings += unfed(statement["predicate"]["without_data"])
     names = [f"{request.dataset}@{number}" for number in unsealed(request.folder)]
     warnings += [f"{name} is not sealed, and is not for training; `corpus seal` says why." for name in names]
-    return Built(request.dataset, version, build_id, False, statement, warnings)
+    return _told(Built(request.dataset, version, build_id, False, statement, warnings))
 
 
 def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tuple[bytes, int]:
@@ -216,10 +221,27 @@ def _make_version(
         return commit_version(spark, request, documents, intent, lambda: require_fresh(spark, request, pins, facts))
 
 
+def _told(built: Built) -> Built:
+    """The build as it is, once who listens knows of it: totals alone."""
+    said = built.statement["predicate"]
+    totals = {name: int(said["funnel"][name]) for name in ("posts", "kept", "excluded")}
+    gates = {gate["gate"]: gate["outcome"] for gate in said["gates"]}
+    tell("made", version=built.version, was_there=built.was_there, **totals, gates=gates)
+    return built
+
+
 def _finished(
     spark: SparkSession, request: BuildRequest, build_id: str, identity: dict[str, Any]
 ) -> tuple[int, dict[str, Any]] | None:
     """The version that this build made before, if it did; seals it where a crash came in between."""
+    made = made_before(spark, request, build_id, identity)
+    return (made.version, _sealed(spark, request, made.version)) if made else None
+
+
+def made_before(
+    spark: SparkSession, request: BuildRequest, build_id: str, identity: dict[str, Any]
+) -> snapshot.Commit | None:
+    """The commit that this build made before, if it did. Raises DatasetError where it was begun with other inputs."""
     folder = request.folder
     if not tables.exists(spark, folder):
         return None
@@ -230,8 +252,7 @@ def _finished(
             f"The build {build_id} of {request.dataset} was begun with other inputs, policy or cutoff. Use another "
             "--build-id, or leave it out."
         )
-    made = snapshot.commit_of(spark, folder, build_id)
-    return (made.version, _sealed(spark, request, made.version)) if made else None
+    return snapshot.commit_of(spark, folder, build_id)
 
 
 def _sealed(spark: SparkSession, request: BuildRequest, version: int) -> dict[str, Any]:
@@ -269,14 +290,15 @@ def _first_signer(request: BuildRequest) -> Signer:
     return read_signer(place)
 
 
-def _identity(request: BuildRequest, pins: dict[str, Pin]) -> dict[str, Any]:
-    """What makes two builds the same: what they read, under which policy, as of when."""
-    return {
+def identified(request: BuildRequest, pins: dict[str, Pin]) -> tuple[dict[str, Any], str]:
+    """What makes two builds the same (what they read, under which policy, as of when), and the id of this one."""
+    identity = {
         "dataset": request.dataset,
         "cutoff": instant(request.clock.cutoff),
         "policy_digest": request.policy.digest,
         "pinned": {name: [p.table_id, str(p.version)] for name, p in pins.items()},
     }
+    return identity, request.build_id or digest_of(identity | {"code": code_identity()["digest"]})[:32]
 
 
 def _accepted(request: BuildRequest) -> dict[str, Any]:

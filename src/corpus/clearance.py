@@ -13,7 +13,7 @@ from corpus import tables
 from corpus.errors import SourceError
 from corpus.evidence.envelope import newest_statement
 from corpus.facts import Facts, Feed, facts_of
-from corpus.gates import early_gates, exclusion_anomaly, feed_stale, release_lag, require
+from corpus.gates import Gate, early_gates, exclusion_anomaly, feed_stale, release_lag, require
 from corpus.inputs import Inputs
 from corpus.request import BuildRequest
 from corpus.resolution import resolved_objections
@@ -37,6 +37,14 @@ class Clearance:
 
 def cleared(spark: SparkSession, request: BuildRequest, inputs: Inputs, pins: dict[str, Pin]) -> Clearance:
     """The build may judge its posts. Raises GateRefused."""
+    found, gates = looked_at(spark, request, inputs, pins)
+    return replace(found, outcomes=require(gates, request.policy, request.gates_off))
+
+
+def looked_at(
+    spark: SparkSession, request: BuildRequest, inputs: Inputs, pins: dict[str, Pin]
+) -> tuple[Clearance, list[Gate]]:
+    """What the early gates judge by, without their outcomes, and the gates themselves: none has refused yet."""
     resolved = resolved_objections(inputs).transform(settled)
     facts = facts_of(inputs, resolved.transform(with_what_is_known, request, inputs)).get((), Facts())
     facts.feeds = [_counted(spark, request, pins, feed) for feed in facts.feeds]
@@ -45,7 +53,7 @@ def cleared(spark: SparkSession, request: BuildRequest, inputs: Inputs, pins: di
     last = statement["predicate"] if statement else {}
     before: dict[str, Any] = next((g["figures"] for g in last.get("gates", []) if g["gate"] == "OBJECTIONS_SHRANK"), {})
     gates = early_gates(facts, request.policy, request.clock, before)
-    return Clearance(facts, resolved, require(gates, request.policy, request.gates_off), last)
+    return Clearance(facts, resolved, [], last), gates
 
 
 def outcomes(request: BuildRequest, clearance: Clearance, funnel: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,19 +1,24 @@
 """Everything that can go wrong by somebody's mistake, as one small tree.
 
 A message says what, where, what was found, what was expected and what to do; the command line prints it without a
-traceback and exits with `exit_code`.
+traceback and exits with `exit_code`. `retry` says what a scheduler does then: nothing helps until somebody has mended
+it (no), the same command may go through at once (now), or once the machine has room again (later).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Literal
+
+Retry = Literal["no", "now", "later"]
 
 
 class CorpusError(Exception):
     """Something a person can mend."""
 
     exit_code = 1
+    retry: Retry = "no"
 
 
 class ConfigError(CorpusError):
@@ -39,6 +44,10 @@ class GateRefused(CorpusError):
 
     exit_code = 5
 
+    def __init__(self, message: str, gates: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.gates = tuple(gates)
+
 
 class DatasetError(CorpusError):
     """A dataset, version or post that is not there, or a dataset that does not match its key."""
@@ -50,6 +59,7 @@ class Conflict(CorpusError):
     """Another builder, or another commit, got in between."""
 
     exit_code = 7
+    retry: Retry = "now"
 
 
 class AuditFailed(CorpusError):
@@ -68,6 +78,13 @@ class QueryEnded(CorpusError):
     """A query that took longer, or more memory, than it was given."""
 
     exit_code = 10
+
+
+class BrokenOff(CorpusError):
+    """The machine broke off what was going well, as when Java is killed; nothing is half written."""
+
+    exit_code = 11
+    retry: Retry = "later"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

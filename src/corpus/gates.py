@@ -59,7 +59,7 @@ def require(
     found = sorted(gates, key=lambda gate: GATES.index(gate.gate))
     failed = refusing(found, off)
     if failed:
-        raise GateRefused(f"{refusal(failed)}\n{ending}")
+        raise GateRefused(f"{refusal(failed)}\n{ending}", (gate.gate for gate in failed))
     return [gate.outcome(off.get(gate.gate), overrides) for gate in found]
 
 

@@ -72,16 +72,17 @@ def ingest(spark: SparkSession, source: Source) -> list[Counted]:
 
     Raises SourceError before anything is written, and Conflict where another ingest writes meanwhile.
     """
-    register_html_to_text(spark)
-    tables = [table for table in source.tables if source.is_files(table)]
-    if not tables:
-        raise ConfigError(f"The source {source.name} has no files to ingest: its tables are read where they are.")
-    plans = abreast(partial(_planned, spark, source), tables)
-    stored = abreast(lambda table: _carried_out(spark, source, plans[table]), tables)
+    plans = _plans(spark, source)
+    stored = abreast(lambda table: _carried_out(spark, source, plans[table]), plans)
     for plan in plans.values():
         with _writing(f"{source.store}/quarantine"):
             _quarantine(spark, source, plan)
     return [*stored.values()]
+
+
+def foreseen(spark: SparkSession, source: Source) -> list[Counted]:
+    """What an ingest would do to the tables as they are (`version`): all is read, judged and counted, none stored."""
+    return [_counted(plan, plan.target.base or 0) for plan in _plans(spark, source).values()]
 
 
 def quarantine_warnings(source: Source, counted: list[Counted]) -> list[str]:
@@ -92,6 +93,14 @@ def quarantine_warnings(source: Source, counted: list[Counted]) -> list[str]:
     if "objections" in amiss:
         found.append(f"{amiss['objections']} of them are objections, which keep nobody out until they are mended.")
     return found
+
+
+def _plans(spark: SparkSession, source: Source) -> dict[str, Plan]:
+    register_html_to_text(spark)
+    tables = [table for table in source.tables if source.is_files(table)]
+    if not tables:
+        raise ConfigError(f"The source {source.name} has no files to ingest: its tables are read where they are.")
+    return abreast(partial(_planned, spark, source), tables)
 
 
 def _planned(spark: SparkSession, source: Source, table: str) -> Plan:
@@ -156,8 +165,12 @@ def _carried_out(spark: SparkSession, source: Source, plan: Plan) -> Counted:
         if target.base is None or counts["stored"] or counts["updated"]:
             stored = _unmoved(spark, target) or _created(spark, source, target)
             version = _store(stored, plan) if counts["stored"] or counts["updated"] else 0
-    figures = {figure: counts[figure] for figure in ("rows_in", *OUTCOMES)}
-    return Counted(table=target.table, version=version, **figures)
+    return _counted(plan, version)
+
+
+def _counted(plan: Plan, version: int) -> Counted:
+    figures = {figure: plan.counts[figure] for figure in ("rows_in", *OUTCOMES)}
+    return Counted(table=plan.target.table, version=version, **figures)
 
 
 def _unmoved(spark: SparkSession, target: Target) -> DeltaTable | None:

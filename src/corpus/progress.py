@@ -1,4 +1,4 @@
-"""What a long command is doing, drawn on stderr: silent until the command line turns it on."""
+"""What a long command is doing, drawn on stderr and told to listeners: silent until the command line turns it on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,10 +20,35 @@ _console: ContextVar[Console | None] = ContextVar("progress", default=None)
 _depth: ContextVar[int] = ContextVar("depth", default=0)
 _LEVELS = 2
 
+Hears = Callable[[dict[str, Any]], None]
+_hears: ContextVar[Hears | None] = ContextVar("hears", default=None)
+_is_drawn: ContextVar[bool] = ContextVar("drawn", default=True)
+
+
+@contextmanager
+def heard_by(hears: Hears, is_drawn: bool) -> Iterator[None]:
+    """Within this, what happens is told to a listener; unless it is drawn too, stderr is the listener's alone."""
+    before = _hears.set(hears), _is_drawn.set(is_drawn)
+    try:
+        yield
+    finally:
+        _hears.reset(before[0])
+        _is_drawn.reset(before[1])
+
+
+def tell(event: str, **said: Any) -> None:
+    """Tells the listener what happened, if there is one; its own failures are not the work's."""
+    if hears := _hears.get():
+        with suppress(Exception):
+            hears({"event": event, **said})
+
 
 @contextmanager
 def shown_progress() -> Iterator[None]:
     """Within this, steps are drawn on stderr."""
+    if not _is_drawn.get():
+        yield
+        return
     from rich.console import Console
 
     before = _console.set(Console(stderr=True, highlight=False))
@@ -49,6 +74,24 @@ def step(title: str) -> Iterator[None]:
 
     Of steps inside a step inside a step, a line stays only of those that fail.
     """
+    with _told(title), _shown(title):
+        yield
+
+
+@contextmanager
+def _told(title: str) -> Iterator[None]:
+    """A listener hears when the step begins, and how it ended."""
+    started, is_done = time.monotonic(), False
+    tell("begin", step=title)
+    try:
+        yield
+        is_done = True
+    finally:
+        tell("step", step=title, seconds=round(time.monotonic() - started, 3), ok=is_done)
+
+
+@contextmanager
+def _shown(title: str) -> Iterator[None]:
     console, depth = _console.get(), _depth.get()
     if console is None:
         yield

@@ -94,16 +94,31 @@ def request_from(  # noqa: PLR0913 (an option is a parameter)
 
 
 def check_request(request: BuildRequest) -> None:
-    """Raises ConfigError or EnvironmentFault for what is wrong before anything is read."""
+    """Raises ConfigError or EnvironmentFault for what is wrong before anything is read; makes the warehouse."""
+    check_names(request)
+    try:
+        request.warehouse.mkdir(parents=True, exist_ok=True)
+    except OSError as cannot:
+        raise EnvironmentFault(f"The warehouse {request.warehouse} cannot be made: {cannot.strerror}.") from None
+    require_writable(request.warehouse)
+
+
+def check_names(request: BuildRequest) -> None:
+    """Raises ConfigError for a dataset, build or key that may not be called, or lie, so."""
     parse_name(request.dataset)
     if request.build_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request.build_id):
         raise ConfigError(f"'{request.build_id}' is not a build id: use at most 64 letters, digits, - and _.")
     for option, place in (("--key", request.key_file), ("--signer", request.signing_key)):
         if isinstance(place, Path) and request.warehouse.absolute() in place.absolute().parents:
             raise ConfigError(f"The key file {place} lies inside the warehouse; keep it elsewhere ({option}).")
-    try:
-        request.warehouse.mkdir(parents=True, exist_ok=True)
-    except OSError as cannot:
-        raise EnvironmentFault(f"The warehouse {request.warehouse} cannot be made: {cannot.strerror}.") from None
-    if not os.access(request.warehouse, os.W_OK):
-        raise EnvironmentFault(f"The warehouse {request.warehouse} cannot be written; check who owns it.")
+
+
+def require_writable(warehouse: Path) -> None:
+    """Raises EnvironmentFault where nothing can be written in this folder or, while it is not there, above it."""
+    if not os.access(standing(warehouse), os.W_OK):
+        raise EnvironmentFault(f"The warehouse {warehouse} cannot be written; check who owns {standing(warehouse)}.")
+
+
+def standing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())

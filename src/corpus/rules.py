@@ -5,6 +5,8 @@ A rule without its data excludes, unless it is switched off.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from corpus.inputs import Inputs
 from corpus.policy import Policy
 from corpus.reasons import Group, Reason, in_order, mask_of
@@ -58,6 +60,11 @@ def without_data(inputs: Inputs, policy: Policy) -> list[Reason]:
     """The rules in force whose table or column the source does not have; each excludes every post."""
     applied = in_force(policy)
     return [reason for reason in in_order() if reason.mask & applied and _lacks_data(reason, inputs)]
+
+
+def unfed(rules: Iterable[str]) -> list[str]:
+    """A sentence for each rule without data."""
+    return [f"{rule} has no data in this source and leaves out every post." for rule in rules]
 
 
 def people_reasons() -> int:

@@ -20,7 +20,7 @@ from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from corpus.errors import ConfigError, EnvironmentFault, nearest
+from corpus.errors import BrokenOff, ConfigError, EnvironmentFault, nearest
 from corpus.java import find_java
 
 CONTRACT = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
@@ -74,7 +74,7 @@ def _java_log() -> str:
     return log_path().read_text(encoding="utf-8", errors="replace") if log_path().exists() else ""
 
 
-def java_ended(patience: float = 0) -> EnvironmentFault | None:
+def java_ended(patience: float = 0) -> BrokenOff | None:
     """What to say if the Java of this process's session has ended, or ends within these seconds; None while it runs."""
     if SparkContext._gateway is None:  # noqa: SLF001
         return None
@@ -84,7 +84,7 @@ def java_ended(patience: float = 0) -> EnvironmentFault | None:
         return None
     told = [line for line in _java_log().splitlines() if re.match(r"(?!\s*at |\s*#?\s*$)", line)]
     last = told[-1].strip()[:300] if told else "nothing"
-    return EnvironmentFault(
+    return BrokenOff(
         f"Spark's Java process ended while it worked (killed, out of memory, or crashed); its last words: {last}. "
         "What was not committed was not written: see to the memory, then run the same command again. "
         f"Java's log: {log_path()}"

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, Numbered, SparkConf, Warehouse, app, spark_session
+from corpus.cli.options import HERE, Json, LogJson, Metrics, Numbered, SparkConf, Warehouse, app, spark_session
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
+# ruff: noqa: PLR0913, PLR0917 (an option is a parameter)
 
 
 @app.command()
@@ -44,6 +45,8 @@ def audit(
     version: Numbered,
     warehouse: Warehouse = HERE,
     memory: Annotated[str, typer.Option(help="How much memory to take before writing to a temporary folder.")] = "4GB",
+    log_json: LogJson = None,
+    metrics: Metrics = None,
     json: Json = False,
     spark_conf: SparkConf = "local",
 ) -> None:
@@ -54,18 +57,22 @@ def audit(
     from corpus import render
     from corpus.audit.check import KINDS, as_row
     from corpus.audit.check import audit as run
+    from corpus.operations.watched import Told, watched
     from corpus.progress import shown_on_a_terminal
     from corpus.versions import parse_one
 
-    with shown_on_a_terminal():
-        found = run(warehouse, *parse_one(version), lambda: spark_session("corpus audit", spark_conf), memory)
-    if json:
-        render.as_json(found)
-    else:
-        render.say(f"{found.version}: {found.posts} posts judged a second time, {found.kept} of them in", style="bold")
-        render.tell(("posts", "differ"), [(n, KINDS[kind]) for kind, n in found.differences.items()], ("posts",))
-        rows = [tuple(as_row(each).values()) for each in found.examples]
-        if rows:
-            render.say()
-            render.tell(("for example", "post", "the build", "the audit"), rows)
-    found.require_none()
+    with watched("audit", parse_one(version)[0], Told(log_json, metrics)):
+        with shown_on_a_terminal():
+            found = run(warehouse, *parse_one(version), lambda: spark_session("corpus audit", spark_conf), memory)
+        if json:
+            render.as_json(found)
+        else:
+            render.say(
+                f"{found.version}: {found.posts} posts judged a second time, {found.kept} of them in", style="bold"
+            )
+            render.tell(("posts", "differ"), [(n, KINDS[kind]) for kind, n in found.differences.items()], ("posts",))
+            rows = [tuple(as_row(each).values()) for each in found.examples]
+            if rows:
+                render.say()
+                render.tell(("for example", "post", "the build", "the audit"), rows)
+        found.require_none()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from corpus.cli.options import (
     Dataset,
     Json,
     Key,
+    LogJson,
+    Metrics,
+    OpenLineage,
+    Plan,
     SigningKey,
     SparkConf,
     Wait,
@@ -26,6 +30,7 @@ from corpus.cli.options import (
 
 if TYPE_CHECKING:
     from corpus.build import Built
+    from corpus.request import BuildRequest
 
 
 @app.command()
@@ -55,7 +60,14 @@ def synth(
 
 
 @app.command()
-def ingest(source: str, json: Json = False, spark_conf: SparkConf = "local") -> None:
+def ingest(
+    source: str,
+    plan: Plan = False,
+    log_json: LogJson = None,
+    metrics: Metrics = None,
+    json: Json = False,
+    spark_conf: SparkConf = "local",
+) -> None:
     """Store a source's files as Delta tables; the same file twice changes nothing.
 
     Example: corpus ingest uk-social-files
@@ -65,12 +77,15 @@ def ingest(source: str, json: Json = False, spark_conf: SparkConf = "local") -> 
     from corpus import ingest as ingesting
     from corpus import render
     from corpus.arguments import conf_file
+    from corpus.operations.watched import Told, watched
     from corpus.sources import read_source
 
-    described = read_source(conf_file("sources", source))
-    with spark_session("corpus ingest", spark_conf) as spark:
-        counted = ingesting.ingest(spark, described)
-    warnings = ingesting.quarantine_warnings(described, counted)
+    run = ingesting.foreseen if plan else ingesting.ingest
+    with watched("plan" if plan else "ingest", Path(source).stem, Told(log_json, metrics)):
+        described = read_source(conf_file("sources", source))
+        with spark_session("corpus ingest", spark_conf) as spark:
+            counted = run(spark, described)
+    warnings = [] if plan else ingesting.quarantine_warnings(described, counted)
     if json:
         render.as_json({"tables": counted, "warnings": warnings})
         return
@@ -102,6 +117,10 @@ def build(
     ] = None,
     build_id: Annotated[str | None, typer.Option(help="Name the build: the same id again builds nothing new.")] = None,
     wait: Wait = 600,
+    plan: Plan = False,
+    log_json: LogJson = None,
+    metrics: Metrics = None,
+    openlineage: OpenLineage = None,
     json: Json = False,
     spark_conf: SparkConf = "local",
 ) -> None:
@@ -109,35 +128,31 @@ def build(
 
     Example: corpus build uk-social --source uk-social --policy uk-social --cutoff 2026-11-20T00:00:00Z
     """
-    from corpus.arguments import conf_file
-    from corpus.build import build as run
-    from corpus.request import check_request, request_from
-
-    request = request_from(
-        dataset,
-        source=conf_file("sources", source),
-        policy=conf_file("policies", policy),
-        cutoff=cutoff,
-        warehouse=warehouse,
-        key=key or default_key(dataset),
-        signer=signer,
-        build_id=build_id,
-        override=override or (),
-        accept_anomaly=accept_anomaly or (),
-        accept_objection=accept_objection or (),
-        wait=wait,
-    )
-    check_request(request)
-    with spark_session(f"corpus build {dataset}", spark_conf) as spark:
-        built = run(spark, request)
-        _build_as_json(built) if json else _tell_built(built, warehouse)
-
-
-def _build_as_json(built: Built) -> None:
     from corpus import render
+    from corpus.build import build as run
+    from corpus.cli.planning import planned
+    from corpus.operations.watched import Told, watched
+    from corpus.request import check_request
 
-    said = {name: getattr(built, name) for name in ("dataset", "version", "build_id", "was_there", "warnings")}
-    render.as_json(said | {"funnel": built.statement["predicate"]["funnel"]})
+    accepted = {"accept_anomaly": accept_anomaly or (), "accept_objection": accept_objection or ()}
+    places = {"warehouse": warehouse, "key": key or default_key(dataset), "signer": signer}
+    said = {"cutoff": cutoff, "build_id": build_id, "wait": wait, "override": override or (), **accepted, **places}
+    with watched("plan" if plan else "build", dataset, Told(log_json, metrics, openlineage)):
+        request = _request(dataset, source, policy, **said)
+        if plan:
+            planned(request, spark_conf, json)
+            return
+        check_request(request)
+        with spark_session(f"corpus build {dataset}", spark_conf) as spark:
+            built = run(spark, request)
+    render.as_json(built.answer()) if json else _tell_built(built, warehouse)
+
+
+def _request(dataset: str, source: str, policy: str, **said: Any) -> BuildRequest:
+    from corpus.arguments import conf_file
+    from corpus.request import request_from
+
+    return request_from(dataset, source=conf_file("sources", source), policy=conf_file("policies", policy), **said)
 
 
 def _tell_built(built: Built, warehouse: Path) -> None:

@@ -73,6 +73,37 @@ Restricted = Annotated[
     bool, typer.Option("--restricted", help="See what names people; who looks, and what for, is registered.")
 ]
 Purpose = Annotated[str, typer.Option(help="What the look-up is for, as the register will say.")]
+Plan = Annotated[
+    bool,
+    typer.Option("--plan", help="Say what it would do, what it would cost, and what would refuse it; write nothing."),
+]
+LogJson = Annotated[
+    str | None,
+    typer.Option(
+        "--log-json",
+        envvar="CORPUS_LOG_JSON",
+        metavar="FILE",
+        help="Add a line of JSON for each step and Spark stage to this file; - for stderr, with nothing drawn there.",
+    ),
+]
+Metrics = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics",
+        envvar="CORPUS_METRICS",
+        metavar="FILE",
+        help="Write figures for Prometheus to this file, as node_exporter's textfile collector reads it.",
+    ),
+]
+OpenLineage = Annotated[
+    str | None,
+    typer.Option(
+        "--openlineage",
+        envvar="OPENLINEAGE_URL",
+        metavar="URL",
+        help="Send OpenLineage events while it runs: https://…, http://… or file:///….",
+    ),
+]
 Run = Annotated[str, typer.Option(help="The training run, by a name of its own.")]
 UsedFor = Annotated[str, typer.Option("--purpose", help="What it is for.")]
 ApprovedBy = Annotated[str, typer.Option(help="Who allowed it.")]

@@ -12,6 +12,8 @@ from corpus.cli.options import (
     Dataset,
     Json,
     Key,
+    LogJson,
+    Metrics,
     SigningKey,
     SparkConf,
     Wait,
@@ -74,6 +76,8 @@ def seal(
     key: Key = None,
     signer: SigningKey = None,
     wait: Wait = 600,
+    log_json: LogJson = None,
+    metrics: Metrics = None,
     json: Json = False,
     spark_conf: SparkConf = "local",
 ) -> None:
@@ -85,19 +89,21 @@ def seal(
 
     from corpus import render
     from corpus.evidence.keys import signing_key
+    from corpus.operations.watched import Told, watched
     from corpus.progress import shown_on_a_terminal, step
     from corpus.seal import seal as run
     from corpus.versions import dataset_folder
 
-    folder, place = dataset_folder(warehouse, dataset), signing_key(key or default_key(dataset), signer)
-    with shown_on_a_terminal(), step(f"looking at the commits of {dataset}"):
-        sealing = run(folder, place, lambda: spark_session(f"corpus seal {dataset}", spark_conf), wait)
-    if json:
-        render.as_json([asdict(outcome) for outcome in sealing.outcomes])
-    else:
-        rows = [(f"{dataset}@{one.version}", one.kind, one.said) for one in sealing.outcomes]
-        render.tell(("version", "is", "because"), rows)
-    sealing.require_none_refused()
+    with watched("seal", dataset, Told(log_json, metrics)):
+        folder, place = dataset_folder(warehouse, dataset), signing_key(key or default_key(dataset), signer)
+        with shown_on_a_terminal(), step(f"looking at the commits of {dataset}"):
+            sealing = run(folder, place, lambda: spark_session(f"corpus seal {dataset}", spark_conf), wait)
+        if json:
+            render.as_json([asdict(outcome) for outcome in sealing.outcomes])
+        else:
+            rows = [(f"{dataset}@{one.version}", one.kind, one.said) for one in sealing.outcomes]
+            render.tell(("version", "is", "because"), rows)
+        sealing.require_none_refused()
 
 
 def _path(place: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 from urllib.parse import urlsplit
 
 from openlineage.client import OpenLineageClient
@@ -19,7 +20,7 @@ KEY = "OPENLINEAGE_API_KEY"
 
 def emit(events: list[RunEvent], to: str) -> None:
     """Sends the events, in order. Raises ConfigError for another kind of address, EnvironmentFault if it fails."""
-    client = OpenLineageClient(transport=_transport(to))
+    client = client_for(to, "--to")
     for event in events:
         try:
             client.emit(event)
@@ -30,13 +31,19 @@ def emit(events: list[RunEvent], to: str) -> None:
             ) from None
 
 
-def _transport(to: str) -> Transport:
+def client_for(to: str, option: str, **patience: Any) -> OpenLineageClient:
+    """Who sends events to an address that an option named. Raises ConfigError for another kind of address."""
+    return OpenLineageClient(transport=_transport(to, option, patience))
+
+
+def _transport(to: str, option: str, patience: dict[str, Any]) -> Transport:
     place = urlsplit(to)
     if place.scheme == "file":
         return FileTransport(FileConfig(place.path, append=True))
     if place.scheme not in {"http", "https"} or not place.netloc:
-        raise ConfigError(f"--to is '{to}'; expected https://…, http://… or file:///….")
-    config = HttpConfig(url=f"{place.scheme}://{place.netloc}", endpoint=place.path.strip("/") or "api/v1/lineage")
+        raise ConfigError(f"{option} is '{to}'; expected https://…, http://… or file:///….")
+    endpoint = place.path.strip("/") or "api/v1/lineage"
+    config = HttpConfig(url=f"{place.scheme}://{place.netloc}", endpoint=endpoint, **patience)
     if key := os.environ.get(KEY):
         config.auth = ApiKeyTokenProvider({"apiKey": key})
     return HttpTransport(config)

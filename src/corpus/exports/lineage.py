@@ -48,21 +48,37 @@ class VersionRunFacet(RunFacet):
 def events(subject: Subject) -> list[RunEvent]:
     """The build's two events, START and COMPLETE, with the same run, inputs and output."""
     said = subject.said
-    producer = f"urn:corpus:code:{said['code']['version']}:{said['code']['digest']}"
-    set_producer(producer)  # facets take it from there
+    producer = produced_by(said["code"])
     times = ((RunState.START, said["now"]), (RunState.COMPLETE, said["released_at"]))
     return [
         RunEvent(
             eventType=state,
             eventTime=time,
             run=_run(subject),
-            job=Job("corpus", f"{said['dataset']}.build", _job_facets()),
-            inputs=[_input(pinned) for pinned in said["inputs"]],
+            job=job_of(said["dataset"]),
+            inputs=[input_of(pinned) for pinned in said["inputs"]],
             outputs=[_output(subject)],
             producer=producer,
         )
         for state, time in times
     ]
+
+
+def produced_by(code: dict[str, str]) -> str:
+    """The producer, as events name it: this code, which stands in all facets that are made from now on."""
+    producer = f"urn:corpus:code:{code['version']}:{code['digest']}"
+    set_producer(producer)
+    return producer
+
+
+def run_id(dataset: str, build_id: str) -> str:
+    """The id of a build's run, the same however often it is told."""
+    return str(uuid5(NAMESPACE_URL, f"urn:corpus:{dataset}:{build_id}"))
+
+
+def job_of(dataset: str) -> Job:
+    """What runs again and again: the building of this dataset."""
+    return Job("corpus", f"{dataset}.build", _job_facets())
 
 
 def as_lines(found: list[RunEvent]) -> str:
@@ -94,15 +110,15 @@ def _run(subject: Subject) -> Run:
         digest_of(subject.version.statement or {}),
     )
     time = nominal_time_run.NominalTimeRunFacet(said["now"], said["released_at"])
-    run_id = uuid5(NAMESPACE_URL, f"urn:corpus:{said['dataset']}:{said['build_id']}")
-    return Run(str(run_id), {"nominalTime": time, "corpus_version": version})
+    return Run(run_id(said["dataset"], said["build_id"]), {"nominalTime": time, "corpus_version": version})
 
 
 def _job_facets() -> dict[str, JobFacet]:
     return {"jobType": job_type_job.JobTypeJobFacet("BATCH", "SPARK", "JOB")}
 
 
-def _input(pinned: dict[str, Any]) -> InputDataset:
+def input_of(pinned: dict[str, Any]) -> InputDataset:
+    """A pinned table, with its version, rows and columns."""
     facets: dict[str, Any] = _facets(pinned["location"], pinned["version"], INPUTS[pinned["table"]])
     rows = input_statistics_input_dataset.InputStatisticsInputDatasetFacet(rowCount=int(pinned["rows"]))
     return InputDataset(*dataset_name(pinned["location"]), inputFacets={"inputStatistics": rows}, facets=facets)
