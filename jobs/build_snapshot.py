@@ -12,9 +12,10 @@ import json
 import sys
 from pathlib import Path
 
-from corpus.build import Built, build
+from corpus.build import Built
 from corpus.errors import CorpusError
 from corpus.progress import shown_progress
+from corpus.registering import build_registered
 from corpus.request import request_from
 from corpus.session import submitted_session
 
@@ -27,13 +28,14 @@ def main(argv: list[str]) -> int:
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--cutoff", required=True, help="with a zone, as 2026-11-20T00:00:00Z")
     parser.add_argument("--signer", help="the signing key, or its URI in a key service; else beside the key")
+    parser.add_argument("--schema", help="where its tables get their names in a catalog: spark_catalog.uk_social")
     parser.add_argument("--build-id", help="the same id again builds nothing new")
     for name, what in (("override", "GATE"), ("accept-anomaly", "RULE"), ("accept-objection", "ID")):
         parser.add_argument(f"--{name}", action="append", default=[], metavar=f"{what}=REASON")
     try:
         with shown_progress():
             request = request_from(**vars(parser.parse_args(argv)))
-            print(answer(build(submitted_session(f"corpus build {request.dataset}"), request)))
+            print(answer(build_registered(submitted_session(f"corpus build {request.dataset}"), request)))
     except CorpusError as mistake:
         print(f"build_snapshot: {mistake}", file=sys.stderr)
         return mistake.exit_code

@@ -20,7 +20,7 @@ JOBS = sorted((ROOT / "jobs").glob("*.py"))
 LAYERS = [
     "cli",
     "console",
-    "demo receipts proving reader recalls subject doctor report sql export",
+    "demo receipts proving reader registering recalls subject doctor report sql export",
     "render reproduction uses staleness verification",
     "audit exports funnel_shown",
     "query lookups build synth vectors policy_impact changes causes",

@@ -15,7 +15,7 @@ SCHEMA = ("schema", "catalog.schema")
 
 ABSENT = (
     "DELTA_MISSING_DELTA_TABLE", "TABLE_OR_VIEW_NOT_FOUND", "EXPECT_TABLE_NOT_VIEW", "REQUIRES_SINGLE_PART_NAMESPACE",
-    "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND",
+    "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND", "DELTA_PATH_DOES_NOT_EXIST",
 )  # fmt: skip
 """How Spark's names for a name or path without a Delta table begin."""
 
@@ -32,7 +32,7 @@ def parts_of(name: str, forms: tuple[str, ...] = TABLE, what: str = "") -> list[
     parts = re.findall(_PART, name)
     is_name = "/" not in name and re.fullmatch(rf"{_PART}(\.{_PART})*", name)
     if not is_name or len(parts) not in {form.count(".") + 1 for form in forms}:
-        hint = "; an address is said by `path`" if "/" in name else ""
+        hint = "; an address is said by `path`" if "/" in name and forms == TABLE else ""
         raise ConfigError(
             f"{what}'{name}' is no name in a catalog: write {' or '.join(forms)}, each part of letters, digits and _, "
             f"or in backticks{hint}."

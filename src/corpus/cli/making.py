@@ -12,6 +12,7 @@ from corpus.cli.options import (
     Dataset,
     Json,
     Key,
+    Schema,
     SigningKey,
     SparkConf,
     Wait,
@@ -89,6 +90,7 @@ def build(
     warehouse: Warehouse = HERE,
     key: Key = None,
     signer: SigningKey = None,
+    schema: Schema = None,
     override: Annotated[
         list[str] | None,
         typer.Option(metavar="GATE=REASON", help="Go on though this gate refuses; stands in the statement."),
@@ -110,7 +112,7 @@ def build(
     Example: corpus build uk-social --source uk-social --policy uk-social --cutoff 2026-11-20T00:00:00Z
     """
     from corpus.arguments import conf_file
-    from corpus.build import build as run
+    from corpus.registering import build_registered
     from corpus.request import check_request, request_from
 
     request = request_from(
@@ -121,6 +123,7 @@ def build(
         warehouse=warehouse,
         key=key or default_key(dataset),
         signer=signer,
+        schema=schema,
         build_id=build_id,
         override=override or (),
         accept_anomaly=accept_anomaly or (),
@@ -129,7 +132,7 @@ def build(
     )
     check_request(request)
     with spark_session(f"corpus build {dataset}", spark_conf) as spark:
-        built = run(spark, request)
+        built = build_registered(spark, request)
         _build_as_json(built) if json else _tell_built(built, warehouse)
 
 
