@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from corpus.build import Built
 from corpus.catalogs import SCHEMA, parts_of, quoted
 from corpus.errors import ConfigError, SourceError
 from corpus.registering import build_registered
-from corpus.rereading import pin_of
 from corpus.sources import Source, committed_at, pin, read_source, read_table
 from corpus.sql.catalog import statements
 from tests.faults_seal import numbered, write_world
@@ -49,7 +48,7 @@ def test_what_is_no_name_is_refused_before_spark_starts(written: str, tmp_path: 
 
 @pytest.fixture(scope="module")
 def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The tiny world by path and by name: objections managed by the catalog, the others where they lie."""
+    """The tiny world by name: objections managed by the catalog, the others where they lie; and what is no table."""
     folder = tmp_path_factory.mktemp("it's a catalog")
     write_world(folder / "inputs")
     spark.sql("CREATE SCHEMA world")
@@ -58,9 +57,11 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
     spark.sql(f"CREATE TABLE world.objections USING delta AS SELECT * FROM delta.`{folder}/inputs/objections`")
     spark.sql("CREATE VIEW world.seen AS SELECT * FROM world.posts")
     spark.sql("CREATE TABLE world.flat (a INT) USING parquet")
+    shutil.copytree(folder / "inputs/posts", folder / "gone")
+    spark.sql(f'CREATE TABLE world.gone USING delta LOCATION "{folder}/gone"')
+    shutil.rmtree(folder / "gone")
     yield folder
-    for schema in ("world", "kept", "kept_restricted"):
-        spark.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    spark.sql("DROP SCHEMA world CASCADE")
 
 
 @pytest.fixture(scope="module")
@@ -74,37 +75,6 @@ def source_of(folder: Path, **names: str) -> Source:
     path = folder / "named.toml"
     path.write_text("\n".join(['name = "named"', *(f'[{one}]\ntable = "{name}"' for one, name in tables.items())]))
     return read_source(path)
-
-
-@pytest.fixture(scope="module")
-def versions(spark: SparkSession, folder: Path, named: Source) -> tuple[Built, Built]:
-    """Two versions: of the world by path, and of the world by name, registered under a name."""
-    by_path = numbered(folder, 0)
-    by_name = replace(by_path, source=named, schema="spark_catalog.kept")
-    return build_registered(spark, by_path), build_registered(spark, by_name)
-
-
-def test_a_world_gives_the_same_rows_by_path_and_by_name(versions: tuple[Built, Built]) -> None:
-    by_path, by_name = (built.statement["predicate"] for built in versions)
-    assert [built.version for built in versions] == [1, 2]
-    assert by_path["snapshot"] == by_name["snapshot"]
-    assert by_name["source"]["objections"][0]["table"] == "spark_catalog.world.objections"
-    assert by_name["inputs"][0]["location"] == by_path["inputs"][0]["location"]
-
-
-def test_a_version_is_read_by_its_name_as_soon_as_it_is_built(
-    spark: SparkSession, versions: tuple[Built, Built]
-) -> None:
-    row = spark.sql("""
-        SELECT (SELECT count(*) FROM spark_catalog.kept.snapshot VERSION AS OF 2) AS kept,
-               (SELECT array_agg(number) FROM kept.versions) AS versions,
-               (SELECT count(*) FROM spark_catalog.kept_restricted.exclusions WHERE version = 2) AS out
-    """).first()
-    assert row is not None
-    funnel = versions[1].statement["predicate"]["funnel"]
-    assert (str(row["kept"]), str(row["out"])) == (funnel["kept"], funnel["excluded"])
-    assert sorted(row["versions"]) == [1, 2]
-    assert "ends with this session" in versions[1].warnings[-1]
 
 
 def test_a_schema_that_has_something_else_is_refused_before_anything_is_made(spark: SparkSession, folder: Path) -> None:
@@ -125,6 +95,7 @@ ABSENT = {
     ),
     "an odd table": ("world.`it``s; DROP TABLE posts`", "no table 'it`s; DROP TABLE posts' in world"),
     "a view": ("world.seen", "world.seen is a view, and no Delta table"),
+    "a folder": ("world.gone", r"world.gone cannot be read. .*/gone doesn't exist, or is not a Delta table"),
     "another format": ("world.flat", "world.flat is a table of the format parquet, and no Delta table"),
 }
 
@@ -144,10 +115,9 @@ def test_a_path_that_may_be_meant_as_a_name_says_so(spark: SparkSession, folder:
         pin(spark, by_path)
 
 
-def test_a_pin_means_the_table_and_not_its_name(
-    spark: SparkSession, versions: tuple[Built, Built], named: Source
-) -> None:
-    pins = {one["table"]: pin_of(one) for one in versions[1].statement["predicate"]["inputs"]}
+def test_a_pin_means_the_table_and_not_its_name(spark: SparkSession, folder: Path, named: Source) -> None:
+    pins = pin(spark, named)
+    assert pins["posts"].location == f"file:{folder}/inputs/posts"
     spark.sql("ALTER TABLE world.posts RENAME TO world.moved")
     spark.sql("INSERT INTO world.moved SELECT * FROM world.moved")
     assert read_table(spark, named, pins["posts"]).count() == 24, "the pinned version, where it lay"
