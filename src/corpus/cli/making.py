@@ -12,6 +12,7 @@ from corpus.cli.options import (
     Dataset,
     Json,
     Key,
+    Override,
     Schema,
     SigningKey,
     SparkConf,
@@ -91,10 +92,7 @@ def build(
     key: Key = None,
     signer: SigningKey = None,
     schema: Schema = None,
-    override: Annotated[
-        list[str] | None,
-        typer.Option(metavar="GATE=REASON", help="Go on though this gate refuses; stands in the statement."),
-    ] = None,
+    override: Override = None,
     accept_anomaly: Annotated[
         list[str] | None,
         typer.Option(metavar="RULE=REASON", help="A reason's share of the posts may have jumped."),
