@@ -122,7 +122,7 @@ def test_a_pin_means_the_table_and_not_its_name(spark: SparkSession, folder: Pat
     spark.sql("INSERT INTO world.moved SELECT * FROM world.moved")
     assert read_table(spark, named, pins["posts"]).count() == 24, "the pinned version, where it lay"
     spark.sql("DROP TABLE world.objections")
-    spark.sql("CREATE TABLE world.objections USING delta AS SELECT * FROM world.moved LIMIT 0")
+    spark.sql(f"CREATE TABLE world.objections USING delta AS SELECT * FROM delta.`{folder}/inputs/objections`")
     for reads in (read_table, committed_at):
         with pytest.raises(
             SourceError, match=r"world.objections is no longer the table that was pinned \(id .* replaced"
