@@ -12,11 +12,11 @@ import json
 import sys
 from pathlib import Path
 
-from corpus.build import build
 from corpus.errors import CorpusError
 from corpus.operations.plan import Plan, plan
 from corpus.operations.watched import add_options, taken, watched
 from corpus.progress import shown_progress
+from corpus.registering import build_registered
 from corpus.request import request_from
 from corpus.session import submitted_session
 
@@ -29,6 +29,7 @@ def main(argv: list[str]) -> int:
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--cutoff", required=True, help="with a zone, as 2026-11-20T00:00:00Z")
     parser.add_argument("--signer", help="the signing key, or its URI in a key service; else beside the key")
+    parser.add_argument("--schema", help="where its tables get their names in a catalog: spark_catalog.uk_social")
     parser.add_argument("--build-id", help="the same id again builds nothing new")
     for name, what in (("override", "GATE"), ("accept-anomaly", "RULE"), ("accept-objection", "ID")):
         parser.add_argument(f"--{name}", action="append", default=[], metavar=f"{what}=REASON")
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> int:
         with watched("plan" if is_plan else "build", given["dataset"], told), shown_progress():
             request = request_from(**given)
             spark = submitted_session(f"corpus build {request.dataset}")
-            found = plan(spark, request) if is_plan else build(spark, request)
+            found = plan(spark, request) if is_plan else build_registered(spark, request)
             print(json.dumps(found.answer(), sort_keys=True, default=str))
             if isinstance(found, Plan):
                 found.require()

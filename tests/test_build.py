@@ -53,11 +53,12 @@ from corpus.policy_changes import changes
 from corpus.policy_impact import Impact, Moved, impact
 from corpus.query import why
 from corpus.reasons import Reason, reasons_in
+from corpus.registering import build_registered
 from corpus.request import BuildRequest
 from corpus.rereading import inputs_of_version
 from corpus.resolution import resolved_objections
 from corpus.schemas import SNAPSHOT, columns
-from corpus.sources import Source, pin
+from corpus.sources import Place, Source, pin
 from corpus.vectors import complete_feeds, inputs_of
 from tests.conftest import ROOT
 from tests.small_inputs import WORLDS, as_one, at, request_of, source_of, write_inputs
@@ -88,6 +89,16 @@ def made(spark: SparkSession, source: Source, tmp_path_factory: pytest.TempPathF
     told = Told(f"{folder}/log.jsonl", folder / "figures.prom", f"file://{folder}/lineage.jsonl")
     with watched("build", "uk-social", told):
         return Made(request, build(spark, request), folder)
+
+
+@pytest.fixture(scope="module")
+def by_name(spark: SparkSession, source: Source) -> Iterator[Source]:
+    """The same tables by their names in the session's catalog."""
+    spark.sql("CREATE SCHEMA given")
+    for table in source.tables:
+        spark.sql(f"CREATE TABLE given.{table} USING delta LOCATION '{source.places(table)[0].path}'")
+    yield source.model_copy(update={table: (Place(table=f"spark_catalog.given.{table}"),) for table in source.tables})
+    spark.sql("DROP SCHEMA given CASCADE")
 
 
 def rows_of(table: Path) -> list[dict[str, Any]]:
@@ -371,6 +382,25 @@ def test_a_finished_build_returns_its_version_and_writes_nothing(spark: SparkSes
     assert snapshot.newest_version(spark, made.folder) == 1
 
 
+def test_the_same_tables_by_name_are_the_same_build_and_its_rows_have_names_at_once(
+    spark: SparkSession, made: Made, by_name: Source
+) -> None:
+    again = build_registered(spark, replace(made.request, source=by_name, schema="spark_catalog.kept"))
+    assert (again.was_there, again.version, again.statement) == (True, 1, made.built.statement)
+    assert "ends with this session" in again.warnings[-1]
+    row = spark.sql("""
+        SELECT (SELECT count(*) FROM spark_catalog.kept.snapshot VERSION AS OF 1) AS kept,
+               (SELECT array_agg(number) FROM kept.versions) AS versions,
+               (SELECT count(*) FROM spark_catalog.kept_restricted.exclusions WHERE version = 1) AS out
+    """).first()
+    assert row is not None
+    funnel = again.statement["predicate"]["funnel"]
+    assert (str(row["kept"]), str(row["out"]), row["versions"]) == (funnel["kept"], funnel["excluded"], [1])
+    for schema in ("kept", "kept_restricted"):
+        spark.sql(f"DROP SCHEMA {schema} CASCADE")
+    assert snapshot.newest_version(spark, made.folder) == 1
+
+
 def test_a_build_id_stands_for_one_set_of_inputs_and_one_policy(spark: SparkSession, made: Made) -> None:
     other = made.request.policy.model_copy(update={"adult_age": 21})
     with pytest.raises(DatasetError, match="begun with other inputs, policy or cutoff"):
@@ -570,9 +600,13 @@ def test_changes_of_policy_are_counted_in_posts_each_alone_and_all_together(
     assert "The other changes (1) decide about no post." in said
 
 
-def test_the_same_pins_give_the_same_digest_again(spark: SparkSession, made: Made) -> None:
+def test_the_same_pins_give_the_same_digest_again_by_path_or_by_name(
+    spark: SparkSession, made: Made, by_name: Source
+) -> None:
     key, bits = snapshot_key(made)
-    again = judge(inputs_of_version(spark, made.built.statement), made.request.policy, made.request.clock)
+    source = by_name.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    named = {"predicate": made.built.statement["predicate"] | {"source": source}}
+    again = judge(inputs_of_version(spark, named), made.request.policy, made.request.clock)
     documents = snapshot.as_documents(again, key, bits, spark)
     assert snapshot.row_digest(documents) == made.built.statement["subject"][0]["digest"]["sha256"]
 

@@ -114,7 +114,7 @@ def test_a_source_file_that_is_not_there_names_the_nearest(tmp_path: Path) -> No
 WRONG = {
     "no such path": ({"posts": 'path = "/nowhere/posts"'}, r"\[posts\]: there is no Delta table at /nowhere/posts"),
     "no Delta": ({"posts": 'path = "{lake}/parquet"'}, "there is no Delta table at .*parquet"),
-    "no such table": ({"posts": 'table = "law.nothing"'}, r"there is no Delta table named law.nothing in the catalog"),
+    "no such table": ({"posts": 'table = "law.nothing"'}, r"\[posts\]: there is no table 'nothing' in law"),
     "not ingested": ({"posts": 'files = "x"\nformat = "csv"'}, "made of files. Run `corpus ingest` on it first"),
     "no such column": (
         {"columns": 'text = "lower(bdy)"'},

@@ -34,6 +34,7 @@ def name(spark: SparkSession, warehouse: Path) -> Iterator[str]:
     name = register(spark, warehouse, "uk-social", restricted=True)
     yield name
     spark.sql(f"DROP DATABASE {name} CASCADE")
+    spark.sql(f"DROP DATABASE {name}_restricted CASCADE")
 
 
 def test_versions_and_rows_and_reasons_are_tables(spark: SparkSession, warehouse: Path, name: str) -> None:
@@ -45,8 +46,8 @@ def test_versions_and_rows_and_reasons_are_tables(spark: SparkSession, warehouse
                 FROM {name}.versions) AS versions,
                (SELECT sort_array(collect_list(struct(reason, meaning, first, anywhere)))
                 FROM {name}.funnel WHERE version = 3) AS funnel,
-               (SELECT sort_array(collect_list(post_id)) FROM {name}.exclusions WHERE version = 4) AS out,
-               (SELECT count(*) FROM {name}.members) AS members
+               (SELECT sort_array(collect_list(post_id)) FROM {name}_restricted.exclusions WHERE version = 4) AS out,
+               (SELECT count(*) FROM {name}_restricted.members) AS members
     """).first()
     assert row is not None
     assert (row["third"], row["newest"]) == (4, 1)

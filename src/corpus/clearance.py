@@ -70,7 +70,7 @@ def outcomes(request: BuildRequest, clearance: Clearance, funnel: Mapping[str, A
 def require_fresh(spark: SparkSession, request: BuildRequest, pins: dict[str, Pin], facts: Facts) -> None:
     """Raises GateRefused where feeds have gone stale, or objections have come in, since the build began."""
     known = {table: pins[table].committed_at for table in pins if table in ("objections", "requests")}
-    newest = {table: committed_at(spark, request.source, table) for table in known}
+    newest = {table: committed_at(spark, request.source, pins[table]) for table in known}
     lag, stale = release_lag(known, newest, request.policy), feed_stale(facts, request.policy, request.now_later)
     require([stale, lag], request.policy, request.gates_off, "No version was made; the next build sweeps what is left.")
 

@@ -9,8 +9,9 @@ from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 
+from corpus.catalogs import detail, lacking, quoted, tables_in
 from corpus.errors import ConfigError
-from corpus.sql.catalog import database, quoted, statements
+from corpus.sql.catalog import restricted_beside, schema_of, statements
 from corpus.uses import Asked, hand_out
 from corpus.versions import parse_one
 
@@ -36,24 +37,33 @@ def read_version(  # noqa: PLR0913 (who reads, for what)
     return spark.read.format("delta").option("versionAsOf", handed.number).load(handed.path)
 
 
-def register(spark: SparkSession, warehouse: Path | str, dataset: str, restricted: bool = False) -> str:
-    """The name of a database that has a dataset's tables: `uk_social` with snapshot, versions and funnel.
+def register(
+    spark: SparkSession, warehouse: Path | str, dataset: str, restricted: bool = False, schema: str | None = None
+) -> str:
+    """The name of a schema that has a dataset's tables: `uk_social` with snapshot, versions and funnel.
 
-    `restricted` adds those that name people, for the privacy team. After a build the funnel must be registered again.
-    Raises DatasetError, and ConfigError where a database of this name has another dataset's snapshot.
+    `restricted` adds those that name people, for the privacy team, in `uk_social_restricted`. After a build the funnel
+    must be registered again. Raises DatasetError, and ConfigError where the schema has something else.
     """
-    name = database(dataset)
-    makes_database, makes_snapshot, *makes_views = statements(Path(warehouse), dataset, restricted)
-    spark.sql(makes_database)
-    spark.sql(makes_snapshot)
-    _require_ours(spark, name, (Path(warehouse) / dataset / "snapshot").absolute())
-    for makes_view in makes_views:
-        spark.sql(makes_view)
-    return name
+    makes = statements(Path(warehouse), dataset, restricted, schema)
+    parts = schema_of(Path(warehouse), dataset, schema)
+    require_own(spark, parts, (Path(warehouse) / dataset).absolute())
+    for statement in makes:
+        spark.sql(statement)
+    return schema or parts[0]
 
 
-def _require_ours(spark: SparkSession, name: str, snapshot: Path) -> None:
-    found = spark.sql(f"DESCRIBE DETAIL {quoted(name)}.snapshot").select("location").first()
-    place = found["location"].removeprefix("file:") if found else ""
-    if Path(unquote(place)) != snapshot:
-        raise ConfigError(f"The database {name} has the snapshot of another dataset: {place}, not {snapshot}.")
+def require_own(spark: SparkSession, schema: list[str], dataset: Path) -> None:
+    """Raises ConfigError where the catalog of a schema is not there, or the schema has what is not the dataset's."""
+    name = ".".join(schema)
+    if len(schema) > 1 and (wrong := lacking(spark, schema[:-1], ("catalog",))):
+        raise ConfigError(f"{name}: {wrong}.")
+    there = [table for part in (schema, restricted_beside(schema)) for table in tables_in(spark, part)]
+    found = detail(spark, quoted(*schema, "snapshot")) if there else None
+    place = unquote(found["location"].removeprefix("file:")) if found else None
+    if there and place != str(dataset / "snapshot"):
+        what = f"the snapshot of another dataset, {place}" if place else f"tables of something else: {there[0]}, …"
+        raise ConfigError(
+            f"The schema {name} has {what}; expected {dataset / 'snapshot'}, or nothing yet. Name another: a schema is "
+            "one dataset's alone."
+        )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from corpus.arguments import anomaly, gate_off, instant, objection
+from corpus.catalogs import SCHEMA, parts_of
 from corpus.errors import ConfigError, EnvironmentFault
 from corpus.evidence.keys import signing_key
 from corpus.policy import Accepted, Clock, GateOff, Policy, RuleOff, read_policy
@@ -30,6 +31,7 @@ class BuildRequest:
     now: datetime
     key_file: Path
     signer: str | None = None
+    schema: str | None = None
     build_id: str | None = None
     bucket_bits: int | None = None
     wait_seconds: float = 600
@@ -69,6 +71,7 @@ def request_from(  # noqa: PLR0913 (an option is a parameter)
     warehouse: Path,
     key: Path,
     signer: str | None = None,
+    schema: str | None = None,
     build_id: str | None = None,
     override: Sequence[str] = (),
     accept_anomaly: Sequence[str] = (),
@@ -85,6 +88,7 @@ def request_from(  # noqa: PLR0913 (an option is a parameter)
         now=datetime.now(UTC),
         key_file=key,
         signer=signer,
+        schema=schema,
         build_id=build_id,
         wait_seconds=wait,
         gates_off=tuple(map(gate_off, override)),
@@ -106,6 +110,8 @@ def check_request(request: BuildRequest) -> None:
 def check_names(request: BuildRequest) -> None:
     """Raises ConfigError for a dataset, build or key that may not be called, or lie, so."""
     parse_name(request.dataset)
+    if request.schema is not None:
+        parts_of(request.schema, SCHEMA)
     if request.build_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request.build_id):
         raise ConfigError(f"'{request.build_id}' is not a build id: use at most 64 letters, digits, - and _.")
     for option, place in (("--key", request.key_file), ("--signer", request.signing_key)):

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 
 from delta.tables import DeltaTable
 from pydantic import AfterValidator, BeforeValidator, Field
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from corpus.abreast import abreast
+from corpus.catalogs import TABLE, detail, parts_of, quoted, why_absent
 from corpus.config import Part, read_toml, validated
 from corpus.errors import ConfigError, SourceError, nearest
 from corpus.inputs import Inputs, absent_columns, as_contract, conformed
@@ -77,6 +77,16 @@ class Place(Part):
     def kinds(self) -> list[str]:
         """Which of path, table and files are said."""
         return [kind for kind in ("path", "table", "files") if getattr(self, kind)]
+
+    @property
+    def parts(self) -> list[str]:
+        """Its name in a catalog; an old statement may say one without a schema."""
+        return parts_of(str(self.table), ("table", *TABLE))
+
+    @property
+    def in_sql(self) -> str:
+        """The Delta table in this place, as Spark SQL has it."""
+        return f"delta.{quoted(self.path)}" if self.path else quoted(*self.parts)
 
 
 Places = Annotated[tuple[Place, ...], BeforeValidator(_as_list)]
@@ -136,6 +146,7 @@ def read_source(path: Path) -> Source:
     for table in source.tables:
         for place in source.places(table):
             _check(source, table, place, f"The source {path}, [{table}]")
+            parts_of(place.table or "no.table", what=f"The source {path}, [{table}]: ")
     return source
 
 
@@ -172,10 +183,12 @@ def read_inputs(spark: SparkSession, source: Source, pins: dict[str, Pin]) -> In
     )
 
 
-def committed_at(spark: SparkSession, source: Source, table: str) -> datetime:
-    """When the newest version of a table now was committed. Raises SourceError."""
-    with _reading_delta(source, table) as place:
-        return _newest(_there(spark, source, table, place))[1]
+def committed_at(spark: SparkSession, source: Source, pinned: Pin) -> datetime:
+    """When the newest version of a pinned table now was committed. Raises SourceError, also where it was replaced."""
+    with _reading_delta(source, pinned.table) as place:
+        if _there(spark, source, pinned.table, place)["id"] != pinned.table_id:
+            raise _replaced(source, pinned)
+        return _newest(spark, place)[1]
 
 
 def delta_place(source: Source, table: str) -> Place:
@@ -186,13 +199,8 @@ def delta_place(source: Source, table: str) -> Place:
 
 
 def find_delta(spark: SparkSession, place: Place) -> DeltaTable | None:
-    """The Delta table in this place, if there is one."""
-    try:
-        return DeltaTable.forPath(spark, place.path) if place.path else DeltaTable.forName(spark, str(place.table))
-    except AnalysisException as absent:
-        if "DELTA_MISSING_DELTA_TABLE" in str(absent.getCondition()):
-            return None
-        raise
+    """The Delta table at this path, if there is one."""
+    return DeltaTable.forPath(spark, str(place.path)) if detail(spark, place.in_sql) else None
 
 
 def _check(source: Source, table: str, place: Place, what: str) -> None:
@@ -223,11 +231,10 @@ def _check(source: Source, table: str, place: Place, what: str) -> None:
 def _pinned(spark: SparkSession, source: Source, table: str) -> Pin:
     with _reading_delta(source, table) as place:
         found = _there(spark, source, table, place)
-        version, at = _newest(found)
-        (location, own_id, properties) = _only(found.detail().select("location", "id", "properties"))
+        version, at = _newest(spark, place)
         rows = _read_version(spark, place, version)
-        opens_until = at + _kept_for(properties)
-        return Pin(table, location, own_id, version, _schema_digest(rows), rows.count(), at, opens_until)
+        opens_until = at + _kept_for(found["properties"])
+        return Pin(table, found["location"], found["id"], version, _schema_digest(rows), rows.count(), at, opens_until)
 
 
 @contextmanager
@@ -237,22 +244,24 @@ def _reading_delta(source: Source, table: str) -> Iterator[Place]:
         yield place
 
 
-def _newest(found: DeltaTable) -> tuple[int, datetime]:
+def _newest(spark: SparkSession, place: Place) -> tuple[int, datetime]:
     """The newest version, and when it was committed."""
-    version, micros = _only(found.history(1).select("version", F.unix_micros("timestamp")))
+    newest = spark.sql(f"DESCRIBE HISTORY {place.in_sql} LIMIT 1").select("version", F.unix_micros("timestamp"))
+    version, micros = newest.collect()[0]
     return version, datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
 
 
-def _there(spark: SparkSession, source: Source, table: str, place: Place) -> DeltaTable:
-    if found := find_delta(spark, place):
+def _there(spark: SparkSession, source: Source, table: str, place: Place) -> Row:
+    if found := detail(spark, place.in_sql):
         return found
     if source.is_files(table):
         raise SourceError(
             f"There is no {place.path} yet: the source {source.name} is made of files. Run `corpus ingest` on it first."
         )
-    what = f"Delta table at {place.path}" if place.path else f"Delta table named {place.table} in the catalog"
+    hint = "; a name in a catalog is said by `table`" if place.path and "." in Path(place.path).name else ""
+    why = f"there is no Delta table at {place.path}{hint}" if place.path else why_absent(spark, place.parts)
     raise SourceError(
-        f"The source {source.name}, [{table}]: there is no {what}. Expected a Delta table with the rows of {table}; "
+        f"The source {source.name}, [{table}]: {why}. Expected a Delta table with the rows of {table}; "
         "check the name, and that this machine can read it."
     )
 
@@ -270,28 +279,38 @@ def _duration(span: str) -> timedelta:
 
 
 def read_table(spark: SparkSession, source: Source, pinned: Pin) -> DataFrame:
-    """A table's rows at its pinned version in contract types, with the columns that the source has."""
+    """A table's rows at its pinned version in contract types, with the columns that the source has.
+
+    Under its name or, where another table has that name now or the session knows none, where it lay: a pin means a
+    table, not a name.
+    """
     place, what = delta_place(source, pinned.table), f"The source {source.name}, [{pinned.table}]"
     with reading(f"{what}: version {pinned.version} of {pinned.location}"):
-        rows = _read_version(spark, place, pinned.version)
-        found = find_delta(spark, place)
-    same = found and _only(found.detail().select("id"))["id"] == pinned.table_id
+        named = _is_pinned(spark, place, pinned) if place.table else True
+        there = place if named else Place(path=pinned.location)
+        rows = _read_version(spark, there, pinned.version)
+        same = _is_pinned(spark, there, pinned)
     if not same or _schema_digest(rows) != pinned.schema_digest:
-        raise SourceError(
-            f"{what}: {pinned.location} is no longer the table that was pinned (id {pinned.table_id}); it was replaced."
-        )
+        raise _replaced(source, pinned)
     kept = only_where(rows, place.where, f"{what}: {pinned.table}")
     return only_excluding(mapped(kept, pinned.table, place.columns, what), pinned.table)
 
 
+def _is_pinned(spark: SparkSession, place: Place, pinned: Pin) -> bool:
+    found = detail(spark, place.in_sql)
+    return found is not None and found["id"] == pinned.table_id
+
+
+def _replaced(source: Source, pinned: Pin) -> SourceError:
+    place = delta_place(source, pinned.table).table or pinned.location
+    where = f"The source {source.name}, [{pinned.table}]: {place}"
+    return SourceError(f"{where} is no longer the table that was pinned (id {pinned.table_id}); it was replaced.")
+
+
 def _read_version(spark: SparkSession, place: Place, version: int) -> DataFrame:
     reader = spark.read.format("delta").option("versionAsOf", version)
-    return reader.load(place.path) if place.path else reader.table(str(place.table))
+    return reader.load(place.path) if place.path else reader.table(place.in_sql)
 
 
 def _schema_digest(rows: DataFrame) -> str:
     return sha256(rows.schema.json().encode()).hexdigest()
-
-
-def _only(one_row: DataFrame) -> Row:
-    return one_row.collect()[0]

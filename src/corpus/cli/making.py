@@ -15,7 +15,9 @@ from corpus.cli.options import (
     LogJson,
     Metrics,
     OpenLineage,
+    Override,
     Plan,
+    Schema,
     SigningKey,
     SparkConf,
     Wait,
@@ -104,10 +106,8 @@ def build(
     warehouse: Warehouse = HERE,
     key: Key = None,
     signer: SigningKey = None,
-    override: Annotated[
-        list[str] | None,
-        typer.Option(metavar="GATE=REASON", help="Go on though this gate refuses; stands in the statement."),
-    ] = None,
+    schema: Schema = None,
+    override: Override = None,
     accept_anomaly: Annotated[
         list[str] | None,
         typer.Option(metavar="RULE=REASON", help="A reason's share of the posts may have jumped."),
@@ -129,13 +129,13 @@ def build(
     Example: corpus build uk-social --source uk-social --policy uk-social --cutoff 2026-11-20T00:00:00Z
     """
     from corpus import render
-    from corpus.build import build as run
     from corpus.cli.planning import planned
     from corpus.operations.watched import Told, watched
+    from corpus.registering import build_registered
     from corpus.request import check_request
 
     accepted = {"accept_anomaly": accept_anomaly or (), "accept_objection": accept_objection or ()}
-    places = {"warehouse": warehouse, "key": key or default_key(dataset), "signer": signer}
+    places = {"warehouse": warehouse, "key": key or default_key(dataset), "signer": signer, "schema": schema}
     said = {"cutoff": cutoff, "build_id": build_id, "wait": wait, "override": override or (), **accepted, **places}
     with watched("plan" if plan else "build", dataset, Told(log_json, metrics, openlineage)):
         request = _request(dataset, source, policy, **said)
@@ -144,7 +144,7 @@ def build(
             return
         check_request(request)
         with spark_session(f"corpus build {dataset}", spark_conf) as spark:
-            built = run(spark, request)
+            built = build_registered(spark, request)
     render.as_json(built.answer()) if json else _tell_built(built, warehouse)
 
 

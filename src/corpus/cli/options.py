@@ -66,6 +66,16 @@ SigningKey = Annotated[
         help="The signing key: a file, or the URI of one in a key service. [default: beside the key, .ed25519.pem]",
     ),
 ]
+Schema = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[CATALOG.]SCHEMA", help="Where the dataset's tables get their names, as spark_catalog.uk_social."
+    ),
+]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(metavar="GATE=REASON", help="Go on though this gate refuses; stands in the statement."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 SparkConf = Annotated[str, typer.Option(help="A spark-submit properties file, or its name in conf/spark.")]
 Wait = Annotated[float, typer.Option(help="Seconds to wait for another builder.", min=0)]

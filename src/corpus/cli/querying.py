@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus.cli.options import HERE, Json, Warehouse, app
+from corpus.cli.options import HERE, Json, Schema, Warehouse, app
 from corpus.errors import ConfigError
 
 # ruff: noqa: PLC0415 (each command imports what it needs)
@@ -82,6 +82,7 @@ def catalog(
     restricted: Annotated[
         bool, typer.Option("--restricted", help="With the tables that name people, for the privacy team.")
     ] = False,
+    schema: Schema = None,
     json: Json = False,
 ) -> None:
     """The statements that make a dataset's tables known to Spark SQL: a database with snapshot, versions and funnel.
@@ -92,5 +93,5 @@ def catalog(
     from corpus.sql.catalog import statements
     from corpus.versions import parse_name
 
-    found = statements(warehouse, parse_name(dataset), restricted)
+    found = statements(warehouse, parse_name(dataset), restricted, schema)
     render.as_json(found) if json else print("".join(f"{statement};\n" for statement in found), end="")

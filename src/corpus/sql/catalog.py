@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from corpus.evidence.store import statement_path
+from corpus.catalogs import SCHEMA, parts_of, quoted
+from corpus.errors import ConfigError
+from corpus.evidence.store import dataset_names, statement_path
 from corpus.sql.tables import VERSIONS, funnel_sql
 from corpus.versions import newest, versions
 
@@ -29,7 +31,25 @@ def database(dataset: str) -> str:
     return re.sub(r"[.-]", "_", dataset)
 
 
-def statements(warehouse: Path, dataset: str, restricted: bool = False) -> list[str]:
+def schema_of(warehouse: Path, dataset: str, schema: str | None = None) -> list[str]:
+    """The schema that a dataset's tables are to stand in. Raises ConfigError where another dataset has it too."""
+    if schema:
+        return parts_of(schema, SCHEMA)
+    own = database(dataset)
+    if twins := [other for other in dataset_names(warehouse) if database(other) == own and other != dataset]:
+        raise ConfigError(
+            f"{' and '.join([dataset, *twins])} would both be {own} in SQL: name a schema of its own by --schema, as "
+            f"{own}_2."
+        )
+    return [own]
+
+
+def restricted_beside(schema: list[str]) -> list[str]:
+    """The schema of what names people, so that each of the two has its own readers."""
+    return [*schema[:-1], f"{schema[-1]}_restricted"]
+
+
+def statements(warehouse: Path, dataset: str, restricted: bool = False, schema: str | None = None) -> list[str]:
     """The statements that register a dataset; run twice they change nothing. Raises DatasetError before a first build.
 
     `versions` reads the signed statements themselves, and so never grows old. `funnel` holds what could be shown when
@@ -37,14 +57,17 @@ def statements(warehouse: Path, dataset: str, restricted: bool = False) -> list[
     """
     known = versions(warehouse, dataset)
     newest(known)
-    folder, name = (warehouse / dataset).absolute(), quoted(database(dataset))
+    parts, folder = schema_of(warehouse, dataset, schema), (warehouse / dataset).absolute()
+    name, beside = quoted(*parts), quoted(*restricted_beside(parts))
     tables = [table for table in RESTRICTED if restricted and (folder / table).is_dir()]
+    makes_beside = [f"CREATE DATABASE IF NOT EXISTS {beside}"] if restricted else []
     return [
         f"CREATE DATABASE IF NOT EXISTS {name}",
         f"CREATE TABLE IF NOT EXISTS {name}.snapshot USING delta LOCATION {text(str(folder / 'snapshot'))}",
         f"CREATE OR REPLACE VIEW {name}.versions AS {_versions(folder)}",
         f"CREATE OR REPLACE VIEW {name}.funnel AS {funnel_sql(known, text)}",
-        *(f"CREATE OR REPLACE VIEW {name}.{table} AS {_of_builds(folder, name, table)}" for table in tables),
+        *makes_beside,
+        *(f"CREATE OR REPLACE VIEW {beside}.{table} AS {_of_builds(folder, name, table)}" for table in tables),
     ]
 
 
@@ -65,11 +88,6 @@ def _of_builds(folder: Path, name: str, table: str) -> str:
     own = f"SELECT number, build_id AS id FROM {name}.versions"
     rows = f"delta.{quoted(str(folder / table))}"
     return f"SELECT v.number AS version, t.* FROM {rows} AS t INNER JOIN ({own}) AS v ON t.build_id = v.id"
-
-
-def quoted(name: str) -> str:
-    """A name as Spark SQL has it."""
-    return f"`{name.replace('`', '``')}`"
 
 
 def text(value: str | None) -> str:
