@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 
 from corpus.abreast import abreast
 from corpus.arrivals import OUTCOMES, as_arriving, as_held, json_of, with_outcome
+from corpus.cluster import require_shared
 from corpus.errors import ConfigError, Conflict, CorpusError, EnvironmentFault, SourceError
 from corpus.files import read_table
 from corpus.mapping import plainly, reading
@@ -76,6 +77,7 @@ def ingest(spark: SparkSession, source: Source) -> list[Counted]:
     tables = [table for table in source.tables if source.is_files(table)]
     if not tables:
         raise ConfigError(f"The source {source.name} has no files to ingest: its tables are read where they are.")
+    require_shared(spark, str(source.store))
     plans = abreast(partial(_planned, spark, source), tables)
     stored = abreast(lambda table: _carried_out(spark, source, plans[table]), tables)
     for plan in plans.values():
