@@ -39,14 +39,15 @@ def pack_libraries(folder: Path = DIST) -> Path:
     """Every locked library with all its files."""
     out = folder / "corpus-deps.tar.gz"
     files = {str(file): Path(str(file.locate())) for name in locked_libraries() for file in _files(name)}
+    part = out.with_name(f"{out.name}.part")
     with (
-        out.open("wb") as raw,
+        part.open("wb") as raw,
         gzip.GzipFile("", "wb", 4, raw, mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w") as pack,
     ):
         for name, path in sorted(files.items()):
             _add(pack, name, path.read_bytes())
-    return out
+    return part.replace(out)
 
 
 def locked_libraries() -> list[str]:

@@ -111,13 +111,15 @@ def _started(name: str, settings: dict[str, str]) -> SparkSession:
     os.environ["SPARK_HOME"] = str(Path(str(find_spec("pyspark").origin)).parent)  # type: ignore[union-attr]
     os.environ["PYSPARK_PYTHON"] = sys.executable
     conf = SparkConf(loadDefaults=False).setAll([*_with_known_jars(settings).items()]).setAppName(name)
+    require_master(settings.get("spark.master", ""))
     try:
         gateway = SparkContext._gateway or _quiet_gateway(conf)  # noqa: SLF001 (one JVM)
         require_memory(gateway.jvm)
         SparkContext(conf=conf, gateway=gateway)
         spark = SparkSession.builder.getOrCreate()
     except (PySparkException, Py4JError) as cannot:
-        raise _start_fault(settings, cannot) from None
+        raise fault_in(str(cannot)) or _start_fault(settings, cannot) from None
+    require_executors(spark)
     _remember_jars(settings, spark)
     return spark
 
