@@ -1,9 +1,10 @@
 """The jobs on a cluster of Spark's own on this machine, against the same build without one: `make cluster`.
 
-Starts a master and two workers on 127.0.0.1 as processes, submits the jobs with conf/spark/cluster.conf in client mode
-and the package as `make dist` packs it, builds the same inputs in local mode, and compares digests and trees. Executors
-get a Python without our packages: what runs there has travelled. Ends with 1 where anything differs, a job fails or a
-process is left. ARGS="--keep" leaves the cluster up until Ctrl-C; ARGS="--faults" shows it what is wrong with it too.
+Starts a master and two workers on 127.0.0.1 as processes, submits the jobs with conf/spark/cluster.conf in client mode,
+builds the same inputs in local mode, and compares digests and trees. The build's executors get a Python without our
+packages, and what `make dist` packs; those of the other jobs find the environment in its place. Ends with 1 where
+anything differs, a job fails or a process is left. ARGS="--keep" leaves the cluster up until Ctrl-C, ARGS="--faults" then
+submits to it what cannot work.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def on_cluster(folder: Path, given: argparse.Namespace, processes: set[int]) -> 
         ran = [*jobs(folder, cluster, given.posts, look)]
         code = told(cluster, ran, folder)
         if given.faults:
-            place = on(cluster, folder)[: -len(SHIPPED)]
+            place = on(cluster, folder)
 
             def submit(fault: Fault, asked: list[str]) -> Ran:
                 how = [*place, *SHIPPED[: fault.shipped], *fault.settings]
@@ -106,6 +107,7 @@ def jobs(folder: Path, cluster: Cluster, posts: int, look: Look) -> Iterator[Ran
     build = [DATASET, "--source", str(source), "--policy", str(policy), "--cutoff", as_of]
     build += ["--build-id", BUILD_ID, "--key", str(folder / "key")]
     there, here = on(cluster, folder), ["--master", "local[2]", "--properties-file", "conf/spark/local.conf"]
+    installed = {"PYSPARK_PYTHON": sys.executable}
     for job, place, asked in (
         ("synth", there, ["--out", str(folder / "exports"), "--posts", str(posts), "--as-of", as_of]),
         ("ingest", there, [str(source)]),
@@ -114,14 +116,16 @@ def jobs(folder: Path, cluster: Cluster, posts: int, look: Look) -> Iterator[Ran
         ("build_snapshot", here, [*build, "--warehouse", str(folder / "here")]),
     ):
         with step(f"{job} {'on the cluster' if place is there else 'in local mode'}"):
-            ran = submitted(place, job, folder, *asked, look=look)
+            travels = place is there and job == "build_snapshot"
+            how = [*place, *SHIPPED] if travels else place
+            ran = submitted(how, job, folder, *asked, env={} if travels else installed, look=look)
         yield ran
         if ran.code:
             return
 
 
 def on(cluster: Cluster, folder: Path) -> list[str]:
-    """What sends a job to this cluster, with the whole of the package, and an event log in this folder."""
+    """What sends a job to this cluster, with an event log in this folder."""
     for name in ("events", "checkpoints"):
         (folder / name).mkdir(exist_ok=True)
     settings = {
@@ -132,7 +136,7 @@ def on(cluster: Cluster, folder: Path) -> list[str]:
     }
     pairs = [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
     address = ["--master", cluster.master, "--properties-file", "conf/spark/cluster.conf", "--executor-memory", "1g"]
-    return [*address, *pairs, *SHIPPED]
+    return [*address, *pairs]
 
 
 def submitted(
