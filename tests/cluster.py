@@ -3,8 +3,8 @@
 Starts a master and two workers on 127.0.0.1 as processes, submits the jobs with conf/spark/cluster.conf in client mode,
 builds the same inputs in local mode, and compares digests and trees. The build's executors get a Python without our
 packages, and what `make dist` packs; those of the other jobs find the environment in its place. Ends with 1 where
-anything differs, a job fails or a process is left. ARGS="--keep" leaves the cluster up until Ctrl-C, ARGS="--faults" then
-submits to it what cannot work.
+anything differs, a job fails or a process is left. ARGS="--keep" leaves the cluster up until Ctrl-C, ARGS="--faults"
+then submits to it what cannot work.
 """
 
 from __future__ import annotations

@@ -202,8 +202,8 @@ def _require_java(spark: SparkSession) -> None:
     own = spark.sparkContext._jvm.java.lang.System.getProperty("java.specification.version")  # type: ignore[union-attr]  # noqa: SLF001
     java = F.reflect(F.lit("java.lang.System"), F.lit("getProperty"), F.lit("java.specification.version"))
     host = F.reflect(F.lit("org.apache.spark.util.Utils"), F.lit("localHostName"))
-    found = _one_row_a_core(spark).select(java.alias("java"), host.alias("host")).distinct().collect()
-    others = [f"Java {row['java']} on {row['host']}" for row in sorted(found) if row["java"] != own]
+    found = {tuple(row) for row in _one_row_a_core(spark).select(java, host).collect()}
+    others = [f"Java {version} on {machine}" for version, machine in sorted(found) if version != own]
     if others:
         raise EnvironmentFault(
             f"Executors run {', '.join(others[:3])}; the driver runs Java {own}. Both must be the same, "
