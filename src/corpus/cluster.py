@@ -48,9 +48,9 @@ def require_memory(jvm: Any) -> None:
     most = int(jvm.java.lang.Runtime.getRuntime().maxMemory()) // MEBIBYTE
     if most < DRIVER_MEMORY * OF_WHICH_SEEN:
         raise EnvironmentFault(
-            f"The driver may take {most} MiB of memory; it needs {DRIVER_MEMORY} MiB at the least, 2 GiB for more than "
-            "10 million posts, and on one machine, where it does all the work, 4 GiB are usual. Nothing was begun. Say "
-            "so before Java starts: spark-submit --driver-memory 2g, or spark.driver.memory in the properties file."
+            f"The driver may take {most} MiB of memory; it needs {DRIVER_MEMORY} MiB at the least. "
+            "conf/spark/cluster.conf gives it 2g, and local.conf, where it does all the work, 4g. Nothing was begun. Say "
+            "how much before Java starts: spark-submit --driver-memory 2g, or spark.driver.memory in the properties file."
         )
 
 
