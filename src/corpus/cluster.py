@@ -49,8 +49,8 @@ def require_memory(jvm: Any) -> None:
     if most < DRIVER_MEMORY * OF_WHICH_SEEN:
         raise EnvironmentFault(
             f"The driver may take {most} MiB of memory; it needs {DRIVER_MEMORY} MiB at the least. "
-            "conf/spark/cluster.conf gives it 2g, and local.conf, where it does all the work, 4g. Nothing was begun. Say "
-            "how much before Java starts: spark-submit --driver-memory 2g, or spark.driver.memory in the properties file."
+            "conf/spark/cluster.conf gives it 2g, and local.conf, where it does all the work, 4g. Nothing was begun. "
+            "Say how much before Java starts: spark-submit --driver-memory 2g, or spark.driver.memory in the file."
         )
 
 
