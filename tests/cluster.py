@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -159,10 +160,12 @@ def submitted(
             while process.poll() is None:
                 look()
                 time.sleep(1)
-    said = (folder / "said").read_text() or (folder / "log").read_text()[-2000:]
+    log_said = (folder / "log").read_text()
+    said = (folder / "said").read_text() or log_said[-2000:]
+    traces = len(re.findall(r"^\s+at \S+\(|^Traceback", said + log_said, re.MULTILINE))
     new = [path for path in (folder / "events").iterdir() if path.name not in own]
     where = place[place.index("--master") + 1]
-    return Ran(job, where, time.monotonic() - began, process.returncode, said, tasks_in(new))
+    return Ran(job, where, time.monotonic() - began, process.returncode, said, tasks_in(new), traces)
 
 
 def tasks_in(logs: list[Path]) -> Counter[str]:

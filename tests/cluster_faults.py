@@ -27,6 +27,8 @@ class Ran:
     code: int
     said: str
     tasks: Counter[str] = field(default_factory=Counter)
+    traces: int = 0
+    """Lines of stack traces, Python's and Java's, on what a terminal would show."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def _told(submit: Submit, fault: Fault, folder: Path) -> int:
         return 0
     with step(f"submitting {fault.what}"):
         ran = submit(fault, ["--out", str(folder / "of-a-fault"), "--posts", "500"])
-    is_told = ran.code == EnvironmentFault.exit_code and fault.words in ran.said and "Traceback" not in ran.said
+    is_told = ran.code == EnvironmentFault.exit_code and fault.words in ran.said and not ran.traces
     print(f"- {fault.what}: exit {ran.code} after {ran.seconds:.0f} s{'' if is_told else ', WRONGLY'}\n  {ran.said}")
     return 0 if is_told else 1
 

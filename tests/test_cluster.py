@@ -25,7 +25,7 @@ NO_PYTHON = (
     "org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 1.0 failed 4 times, most "
     'recent failure: java.io.IOException: Cannot run program "/nowhere/python3": error=2, No such file or directory'
 )
-NO_PACKAGE = "pyspark.errors.exceptions.base.PySparkRuntimeError: …\nModuleNotFoundError: No module named 'corpus'\n"
+NO_PACKAGE = "    return cloudpickle.loads(obj, encoding=encoding)\nModuleNotFoundError: No module named 'corpus'\n"
 NO_MASTER = "Exiting due to error from cluster scheduler: All masters are unresponsive! Giving up."
 STOPPED = "org.apache.spark.SparkException: Job 3 cancelled because SparkContext was shut down"
 
@@ -40,6 +40,7 @@ STOPPED = "org.apache.spark.SparkException: Job 3 cancelled because SparkContext
         (NO_MASTER, "No Spark master answers.*spark://HOST:PORT"),
         (STOPPED, "The cluster ended this application.*run the same command again"),
     ],
+    ids=["old Java", "other Python", "no Python", "no package", "no master", "stopped"],
 )
 def test_what_spark_reports_of_a_cluster_becomes_a_sentence(reported: str, sentence: str) -> None:
     with pytest.raises(EnvironmentFault, match=sentence) as told:

@@ -36,6 +36,8 @@ PATIENCE = 120
 """Seconds that a standalone master gets to start an executor; queues of other resource managers have no limit here."""
 SENT = ("corpus.text", "corpus.text_html", "corpus.minhash", "corpus_verify.merkle", "deltalake")
 """What the Arrow functions of a build import where they run."""
+TALKATIVE = ("scheduler.TaskSetManager", "sql.execution.datasources.FileFormatWriter")
+"""What of Spark logs a failed task with its trace."""
 WORDS = [
     (r"UnsupportedClassVersionError|class file version", "Java"),
     (r"All masters are unresponsive|Invalid master URL", "master"),
@@ -77,7 +79,7 @@ def require_executors(spark: SparkSession) -> None:
         return
     with step("looking at the executors"):
         _await_executors(spark)
-        with told_plainly():
+        with _without_traces(spark), told_plainly():
             _require_java(spark)
             _require_package(spark)
 
@@ -92,7 +94,7 @@ def require_shared(spark: SparkSession, folder: Path | str) -> None:
         return
     place = Path(local).absolute() / f".probe-{uuid4().hex}"
     try:
-        with told_plainly(_not_shared(place.parent, "executors cannot write there")):
+        with _without_traces(spark), told_plainly(_not_shared(place.parent, "executors cannot write there")):
             _one_row_a_core(spark).select(F.col("id").cast("string")).write.text(f"file:{place}")
         asked, found = spark.sparkContext.defaultParallelism, len([*place.glob("part-*")])
     finally:
@@ -156,6 +158,20 @@ _SENTENCES = {
     "soon as they started. Their last words are in the folder work/app-… on the workers (stderr), and on the "
     "master's page. What was not committed was not written: mend it, then run the same command again.",
 }
+
+
+@contextmanager
+def _without_traces(spark: SparkSession) -> Iterator[None]:
+    """Within this Spark's log is silent on tasks that fail: the sentence says why."""
+    log4j = spark.sparkContext._jvm.org.apache.logging.log4j  # type: ignore[union-attr]  # noqa: SLF001
+    talkative = [f"org.apache.spark.{name}" for name in TALKATIVE]
+    for name in talkative:
+        log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
+    try:
+        yield
+    finally:
+        for name in talkative:
+            log4j.core.config.Configurator.setLevel(name, log4j.Level.WARN)
 
 
 def _unreachable(address: str) -> str:
