@@ -191,13 +191,13 @@ def told(cluster: Cluster, ran: list[Ran], folder: Path) -> int:
     print(f"\n{'job':16}{'where':28}{'seconds':>8}  tasks by executor")
     for one in ran:
         tasks = ", ".join(f"{name}: {many}" for name, many in sorted(one.tasks.items()))
-        print(f"{one.job:16}{one.where:28}{one.seconds:8.1f}  {tasks or 'in the driver'}")
+        print(f"{one.job:16}{one.where:28}{one.seconds:8.1f}  {tasks or 'none: in the driver alone'}")
     if ran[-1].code:
         print(f"\n{ran[-1].job} ended with {ran[-1].code}:\n{ran[-1].said}")
         return 1
     there, here = (predicate(folder / name) for name in ("there", "here"))
     funnel = there["funnel"]
-    print(f"\n{funnel['posts']} posts, {funnel['kept']} in; the audit on the cluster found no difference.")
+    print(f"\n{funnel['posts']} posts, {funnel['kept']} in; the audit, submitted to the cluster, found no difference.")
     same = [line(what, find(there), find(here)) for what, find in COMPARED.items()]
     spread = all(len(one.tasks) > 1 for one in ran if one.job == "build_snapshot" and one.where == cluster.master)
     if not spread:
