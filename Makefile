@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-proofs faults check commands croissant airflow docs notebook readers bench bench-duplicates bench-evidence dist lock clean
+.PHONY: help setup demo test fuzz fuzz-proofs faults cluster check commands croissant airflow docs notebook readers bench bench-duplicates bench-evidence dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -26,6 +26,9 @@ fuzz: $(READY)  ## 2,000 random worlds judged by both paths; ARGS="--seed 7" for
 
 faults: $(READY)  ## 100 builds killed at random moments, and begun again; ARGS="--kills 10" for fewer
 	@$(BIN)/python -m tests.faults_seal $(ARGS)
+
+cluster: $(READY)  ## the jobs on a master and two workers on this machine; ARGS="--keep" to use them, "--faults" for its faults
+	@$(BIN)/python -m tests.cluster $(ARGS)
 
 fuzz-proofs: $(INSTALLED)  ## 100,000 lies told to both verifiers of proofs; ARGS="--seed 7" for others
 	@$(BIN)/python -m tests.lying_prover $(ARGS)

@@ -34,7 +34,7 @@ LAYERS = [
     "rereading",
     "sources files arrivals mapping",
     "resolution",
-    "catalogs rules verdicts staging inputs keys local_time text text_html minhash keyed arguments session",
+    "catalogs rules verdicts staging inputs keys local_time text text_html minhash keyed arguments session cluster",
     "policy_explained policy_changes policy_words",
     "policy progress java abreast dataset_key",
     "durable",

@@ -88,6 +88,13 @@ def test_a_command_without_java_ends_without_a_traceback(tmp_path: Path) -> None
     assert "Traceback" not in ended.stderr
 
 
+def test_a_driver_with_too_little_memory_is_refused_before_anything_is_begun(tmp_path: Path) -> None:
+    ended = run("""opened(**{"spark.driver.memory": "600m"})""", tmp_path)
+    assert ended.returncode == EnvironmentFault.exit_code
+    assert "The driver may take 600 MiB of memory; it needs 1024 MiB at the least" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_jars_that_no_repository_gives_are_a_clear_error(tmp_path: Path) -> None:
     nowhere = "-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9 -Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=9"
     script = f"opened(**{{'spark.jars.ivy': {str(tmp_path / 'ivy')!r}}})"

@@ -14,6 +14,8 @@ from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from packaging.requirements import Requirement
+
 ROOT = Path(__file__).parent.parent
 DIST = ROOT / "dist"
 PACKAGES = [ROOT / "src/corpus", ROOT / "verifier/src/corpus_verify"]
@@ -37,22 +39,22 @@ def pack_libraries(folder: Path = DIST) -> Path:
     """Every locked library with all its files."""
     out = folder / "corpus-deps.tar.gz"
     files = {str(file): Path(str(file.locate())) for name in locked_libraries() for file in _files(name)}
+    part = out.with_name(f"{out.name}.part")
     with (
-        out.open("wb") as raw,
+        part.open("wb") as raw,
         gzip.GzipFile("", "wb", 4, raw, mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w") as pack,
     ):
         for name, path in sorted(files.items()):
             _add(pack, name, path.read_bytes())
-    return out
+    return part.replace(out)
 
 
 def locked_libraries() -> list[str]:
-    """The names in requirements.lock that this environment has and a cluster with Spark has not."""
-    names = re.findall(
-        r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    return sorted(set(names) - ON_THE_CLUSTER)
+    """The names in requirements.lock that are for this system, and that a cluster with Spark has not."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = map(Requirement, re.findall(r"^[a-z][^\\\n]+", lock, re.MULTILINE))
+    return sorted({each.name for each in locked if not each.marker or each.marker.evaluate()} - ON_THE_CLUSTER)
 
 
 def _files(name: str) -> list[PackagePath]:

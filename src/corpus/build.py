@@ -19,6 +19,7 @@ from corpus import snapshot, tables
 from corpus.accounts import judged_people
 from corpus.archive import write_archive
 from corpus.clearance import cleared, outcomes, require_fresh
+from corpus.cluster import require_shared
 from corpus.dataset_key import key_id, make_key, read_key, read_own_key, snapshot_key
 from corpus.errors import Conflict, DatasetError
 from corpus.evidence.commits import commits
@@ -85,6 +86,7 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
     """
     require_contract(spark)
     check_request(request)
+    require_shared(spark, request.warehouse)
     pins = pin(spark, request.source)
     identity, build_id = identified(request, pins)
     known = {"location": str(request.folder.absolute()), "inputs": [_input(p) for p in pins.values()]}

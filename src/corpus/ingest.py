@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 
 from corpus.abreast import abreast
 from corpus.arrivals import OUTCOMES, as_arriving, as_held, json_of, with_outcome
+from corpus.cluster import require_shared
 from corpus.errors import ConfigError, Conflict, CorpusError, EnvironmentFault, SourceError
 from corpus.files import read_table
 from corpus.mapping import plainly, reading
@@ -73,6 +74,8 @@ def ingest(spark: SparkSession, source: Source) -> list[Counted]:
     Raises SourceError before anything is written, and Conflict where another ingest writes meanwhile.
     """
     plans = _plans(spark, source)
+    if source.store:
+        require_shared(spark, source.store)
     stored = abreast(lambda table: _carried_out(spark, source, plans[table]), plans)
     for plan in plans.values():
         with _writing(f"{source.store}/quarantine"):

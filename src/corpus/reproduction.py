@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from corpus import snapshot, tables
 from corpus.audit.pinned import policy_of
+from corpus.cluster import require_shared
 from corpus.config import validated
 from corpus.dataset_key import read_own_key, snapshot_key
 from corpus.errors import AuditFailed, ConfigError, DatasetError, SourceError
@@ -112,6 +113,7 @@ def reproduce(  # noqa: PLR0913, PLR0917 (which version, by which key, and where
     key = read_own_key(key_file, dataset, tables.property_of(spark, folder, "corpus.keyId"))
     try:
         with _scratch(scratch, folder) as place:
+            require_shared(spark, place)
             _judge_again(spark, version.statement, place)
             return _compared(spark, version, folder, key, place)
     finally:

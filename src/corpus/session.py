@@ -13,6 +13,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
@@ -20,6 +21,7 @@ from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from corpus.cluster import fault_in, require_executors, require_master, require_memory
 from corpus.errors import BrokenOff, ConfigError, EnvironmentFault, nearest
 from corpus.java import find_java
 
@@ -38,9 +40,20 @@ def open_session(name: str, conf: Path, overrides: Mapping[str, str] | None = No
 
 
 def submitted_session(name: str) -> SparkSession:
-    """The session that spark-submit prepared, set by its properties file alone. Raises EnvironmentFault."""
+    """The session that spark-submit prepared, set by its properties file alone, on a cluster that can do the work.
+
+    Raises EnvironmentFault.
+    """
     _live_in_utc()
-    return require_contract(SparkSession.builder.appName(name).getOrCreate())
+    SparkContext._ensure_initialized()  # noqa: SLF001 (Java, but no context yet)
+    require_memory(SparkContext._jvm)  # noqa: SLF001
+    require_master(SparkConf().get("spark.master") or "")
+    try:
+        spark = require_contract(SparkSession.builder.appName(name).getOrCreate())
+    except (PySparkException, Py4JError) as cannot:
+        raise fault_in(str(cannot)) or _not_started(str(cannot), "What Java wrote stands above.") from None
+    require_executors(spark)
+    return spark
 
 
 def require_contract(spark: SparkSession) -> SparkSession:
@@ -98,16 +111,20 @@ def _started(name: str, settings: dict[str, str]) -> SparkSession:
     os.environ["SPARK_HOME"] = str(Path(str(find_spec("pyspark").origin)).parent)  # type: ignore[union-attr]
     os.environ["PYSPARK_PYTHON"] = sys.executable
     conf = SparkConf(loadDefaults=False).setAll([*_with_known_jars(settings).items()]).setAppName(name)
+    require_master(settings.get("spark.master", ""))
     try:
-        SparkContext(conf=conf, gateway=SparkContext._gateway or _quiet_gateway(conf))  # noqa: SLF001 (one JVM)
+        gateway = SparkContext._gateway or _quiet_gateway(conf)  # noqa: SLF001 (one JVM)
+        require_memory(gateway.jvm)
+        SparkContext(conf=conf, gateway=gateway)
         spark = SparkSession.builder.getOrCreate()
     except (PySparkException, Py4JError) as cannot:
-        raise _start_fault(settings, cannot) from None
+        raise fault_in(str(cannot)) or _start_fault(settings, cannot) from None
+    require_executors(spark)
     _remember_jars(settings, spark)
     return spark
 
 
-def _quiet_gateway(conf: SparkConf) -> object:
+def _quiet_gateway(conf: SparkConf) -> Any:
     """A new JVM that writes to the log alone: it would inherit the terminal and chat there for life."""
     log_path().unlink(missing_ok=True)
     with os.fdopen(os.open(log_path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as log:
@@ -132,9 +149,13 @@ def _start_fault(settings: dict[str, str], cannot: Exception) -> EnvironmentFaul
             "network, or name a proxy (JAVA_TOOL_OPTIONS='-Dhttps.proxyHost=… -Dhttps.proxyPort=…') or a mirror "
             f"(spark.jars.ivySettings in the properties file). Once fetched they are kept. {ending}"
         )
-    told = [line for line in log.splitlines() if re.match(r"(?!\s*at ).*(Error|Exception)", line)]
-    reason = (told or str(cannot).splitlines() or [type(cannot).__name__])[0]
-    return EnvironmentFault(f"Spark did not start: {reason.strip()[:500]} {ending}")
+    return _not_started(f"{log}\n{cannot}", ending)
+
+
+def _not_started(said: str, ending: str) -> EnvironmentFault:
+    """The first error in what was said."""
+    told = [line for line in said.splitlines() if re.match(r"(?!\s*at ).*(Error|Exception)", line)]
+    return EnvironmentFault(f"Spark did not start: {(told or said.split(chr(10)))[0].strip()[:500]} {ending}")
 
 
 def _half_known_jar(log: str, group: str, artifact: str, version: str) -> str:

@@ -89,12 +89,14 @@ def _map_by_spark(said: Row, pins: Collection[Row], open_spark: Spark, folder: P
             f"{names}: not in the contract's shape, and the statement of {said['dataset']}@{said['version']} does not "
             "hold the source's expressions; an older version of this program wrote it. Audit a newer version."
         )
+    from corpus.cluster import require_shared
     from corpus.rereading import pin_of
     from corpus.sources import Source, read_table
     from corpus.text_html import register_html_to_text
 
     source = validated(Source, said["source"], "The source in the statement")
     with open_spark() as spark:
+        require_shared(spark, folder)
         register_html_to_text(spark)
         for pin in pins:
             read_table(spark, source, pin_of(pin)).write.parquet(str(folder / pin["table"]))

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from corpus import schemas
 from corpus.abreast import abreast
+from corpus.cluster import require_shared
 from corpus.errors import ConfigError, nearest
 from corpus.inputs import as_contract
 from corpus.progress import step
@@ -81,6 +82,7 @@ def write_world(frames: dict[str, DataFrame], out: str | Path, *, format: str) -
         raise ConfigError(
             f"The folder {out} is not empty, and a world is only written into a new one: name another, or remove it."
         )
+    require_shared(spark, out)
     return abreast(lambda name: _write(frames[name], name, str(out), format), frames)
 
 
