@@ -24,8 +24,8 @@ test: $(READY) $(BROWSER)  ## all tests, in two processes; ARGS="-n 0 -k name" f
 fuzz: $(READY)  ## 2,000 random worlds judged by both paths; ARGS="--seed 7" for the same again
 	@$(BIN)/python -m tests.random_worlds --worlds 2000 $(ARGS)
 
-faults: $(READY)  ## 100 builds killed at random moments, and begun again; ARGS="--kills 10" for fewer
-	@$(BIN)/python -m tests.faults_seal $(ARGS)
+faults: $(READY)  ## builds under every fault: killed, damaged, full disks; ARGS="--only driver --kills 100", ARGS=--list
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 fuzz-proofs: $(INSTALLED)  ## 100,000 lies told to both verifiers of proofs; ARGS="--seed 7" for others
 	@$(BIN)/python -m tests.lying_prover $(ARGS)

@@ -1,0 +1,89 @@
+"""Strikes real builds with every fault that a cluster knows, and counts; ARGS="--only driver --kills 100" for one.
+
+Each fault strikes a tiny build in real processes: a file is damaged, a process killed, a disk filled. Either the build
+goes on and makes what an undisturbed build makes, or it stops with a sentence, and makes that when it is run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.faults.driver import driver
+from tests.faults.executors import executor, executor_unsettled, speculation
+from tests.faults.inputs import damaged, vacuumed, written
+from tests.faults.scene import Scene, Tried, made_scene, session
+from tests.faults.settings import settings, task
+
+FAULTS: dict[str, Callable[[Scene], Iterator[Tried]]] = {
+    "damaged": damaged,
+    "vacuumed": vacuumed,
+    "written": written,
+    "task": task,
+    "settings": settings,
+    "speculation": speculation,
+    "executor": executor,
+    "unsettled": executor_unsettled,
+}
+
+
+def run(name: str, tried: Iterator[Tried]) -> list[Tried]:
+    """Strikes with one fault; a line for each build, and one for the fault."""
+    began, made = time.monotonic(), list[Tried]()
+    for one in tried:
+        made.append(one)
+        print(f"  {one.what}: {one.said.splitlines()[0][:400]}", flush=True)
+        for word, what in (*(("WRONG", what) for what in one.wrong), *(("LOST", what) for what in one.lost)):
+            print(f"    {word}: {what[:600]}", flush=True)
+    print(line(name, made), f"{time.monotonic() - began:6.0f} s", flush=True)
+    return made
+
+
+def line(name: str, tried: list[Tried]) -> str:
+    """One fault's row of the page."""
+    wrong, lost = (sum(bool(part) for part in parts) for parts in zip(*((t.wrong, t.lost) for t in tried), strict=True))
+    return f"{name:14} {len(tried):5} times {wrong:5} wrong {lost:5} lost {sum(t.is_well for t in tried):5} repaired"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--only", action="append", choices=[*FAULTS, "driver"], help="this fault alone; may be repeated"
+    )
+    parser.add_argument("--list", action="store_true", help="name the faults, and run none")
+    parser.add_argument("--kills", type=int, default=10, help="how many drivers are killed")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments at which they are")
+    given = parser.parse_args()
+    names = given.only or [*FAULTS, "driver"]
+    if given.list:
+        print("\n".join(names))
+        return 0
+    print(f"seed {given.seed}", flush=True)
+    random.seed(given.seed)
+    with TemporaryDirectory(prefix="corpus-faults-") as folder:
+        found = struck(Path(folder), names, given)
+    for name, tried in found.items():
+        print(line(name, tried))
+    wrong = [one for tried in found.values() for one in tried if one.wrong or one.lost or not one.is_well]
+    return 1 if wrong else 0
+
+
+def struck(folder: Path, names: list[str], given: argparse.Namespace) -> dict[str, list[Tried]]:
+    """What every fault did."""
+    found = {}
+    if names != ["driver"]:
+        with session() as spark:
+            scene = made_scene(spark, folder)
+        found = {name: run(name, FAULTS[name](scene)) for name in names if name != "driver"}
+    if "driver" in names:
+        found["driver"] = run("driver", driver(folder / "driver", given.kills, given.seed))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
