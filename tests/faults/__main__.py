@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.faults.builders import eight, optimize, two
 from tests.faults.driver import driver
+from tests.faults.elsewhere import clock, disk
 from tests.faults.executors import executor, executor_unsettled, speculation
 from tests.faults.inputs import damaged, vacuumed, written
-from tests.faults.scene import Scene, Tried, made_scene, session
+from tests.faults.scene import NotHere, Scene, Tried, made_scene, session
 from tests.faults.settings import settings, task
 
 FAULTS: dict[str, Callable[[Scene], Iterator[Tried]]] = {
@@ -29,25 +31,42 @@ FAULTS: dict[str, Callable[[Scene], Iterator[Tried]]] = {
     "speculation": speculation,
     "executor": executor,
     "unsettled": executor_unsettled,
+    "two": two,
+    "eight": eight,
+    "optimize": optimize,
+    "clock": clock,
+    "disk": disk,
 }
 
 
 def run(name: str, tried: Iterator[Tried]) -> list[Tried]:
     """Strikes with one fault; a line for each build, and one for the fault."""
     began, made = time.monotonic(), list[Tried]()
-    for one in tried:
-        made.append(one)
-        print(f"  {one.what}: {one.said.splitlines()[0][:400]}", flush=True)
-        for word, what in (*(("WRONG", what) for what in one.wrong), *(("LOST", what) for what in one.lost)):
-            print(f"    {word}: {what[:600]}", flush=True)
+    try:
+        for one in tried:
+            made.append(one)
+            told(one)
+    except NotHere as why:
+        print(f"  NOT RUN: {why}")
     print(line(name, made), f"{time.monotonic() - began:6.0f} s", flush=True)
     return made
 
 
+def told(one: Tried) -> None:
+    print(f"  {one.what}: {one.said.splitlines()[0][:400]}", flush=True)
+    for word, what in (*(("WRONG", what) for what in one.wrong), *(("LOST", what) for what in one.lost)):
+        print(f"    {word}: {what[:600]}", flush=True)
+
+
 def line(name: str, tried: list[Tried]) -> str:
     """One fault's row of the page."""
-    wrong, lost = (sum(bool(part) for part in parts) for parts in zip(*((t.wrong, t.lost) for t in tried), strict=True))
-    return f"{name:14} {len(tried):5} times {wrong:5} wrong {lost:5} lost {sum(t.is_well for t in tried):5} repaired"
+    counts = {
+        "times": len(tried),
+        "wrong": sum(bool(one.wrong) for one in tried),
+        "lost": sum(bool(one.lost) for one in tried),
+        "repaired": sum(one.is_well for one in tried),
+    }
+    return f"{name:12}" + "".join(f"{count:5} {word}" for word, count in counts.items())
 
 
 def main() -> int:
