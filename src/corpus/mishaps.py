@@ -58,10 +58,8 @@ def damaged_file(broken: Exception, what: str) -> SourceError | None:
     if file is None:
         return None
     if "not exist" in said[-1]:
-        why = (
-            "is gone: somebody vacuumed or deleted it after its version was pinned. Keep versions longer, and run this"
-        )
-        return SourceError(f"{what} cannot be read. The file {file} {why} again.")
+        why = "is gone: vacuumed or deleted after its version was pinned. Keep versions longer, and run this again."
+        return SourceError(f"{what} cannot be read. The file {file} {why}")
     why = f"is damaged, half-written or laid out otherwise: {first_line(said[-1])}"
     return SourceError(f"{what} cannot be read. The file {file} {why} Replace it.")
 
