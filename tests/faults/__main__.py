@@ -7,10 +7,10 @@ goes on and makes what an undisturbed build makes, or it stops with a sentence, 
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +19,7 @@ from tests.faults.driver import driver
 from tests.faults.elsewhere import clock, disk
 from tests.faults.executors import executor, executor_unsettled, speculation
 from tests.faults.inputs import damaged, vacuumed, written
-from tests.faults.scene import NotHere, Scene, Tried, made_scene, session
+from tests.faults.scene import EXPECTED, NotHere, Scene, Tried, made_scene, scene_in, session
 from tests.faults.settings import settings, task
 
 FAULTS: dict[str, Callable[[Scene], Iterator[Tried]]] = {
@@ -77,14 +77,14 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="name the faults, and run none")
     parser.add_argument("--kills", type=int, default=10, help="how many drivers are killed")
     parser.add_argument("--seed", type=int, default=1, help="of the moments at which they are")
+    parser.add_argument("--folder", type=Path, help="keep what is made here, and begin with what was kept")
     given = parser.parse_args()
     names = given.only or [*FAULTS, "driver"]
     if given.list:
         print("\n".join(names))
         return 0
     print(f"seed {given.seed}", flush=True)
-    random.seed(given.seed)
-    with TemporaryDirectory(prefix="corpus-faults-") as folder:
+    with nullcontext(given.folder) if given.folder else TemporaryDirectory(prefix="corpus-faults-") as folder:
         found = struck(Path(folder), names, given)
     for name, tried in found.items():
         print(line(name, tried))
@@ -96,8 +96,10 @@ def struck(folder: Path, names: list[str], given: argparse.Namespace) -> dict[st
     """What every fault did."""
     found = {}
     if names != ["driver"]:
-        with session() as spark:
-            scene = made_scene(spark, folder)
+        if not (folder / EXPECTED).exists():
+            with session() as spark:
+                made_scene(spark, folder)
+        scene = scene_in(folder)
         found = {name: run(name, FAULTS[name](scene)) for name in names if name != "driver"}
     if "driver" in names:
         found["driver"] = run("driver", driver(folder / "driver", given.kills, given.seed))

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from corpus.evidence.commits import commits
 from corpus.request import BuildRequest
 from tests.conftest import ROOT
-from tests.faults.scene import Scene, Tried, answer, completes, found, scene_in, session, stops, when
+from tests.faults.scene import Scene, Strike, Tried, answer, completes, found, scene_in, session, stops
 
 CLEAR = ("made version", "Conflict")
 
@@ -65,8 +65,10 @@ def optimize(scene: Scene) -> Iterator[Tried]:
         optimized(spark, request)
         yield completes(scene, spark, request, "OPTIMIZE before a build")
         request = scene.request("optimized meanwhile")
-        with when("judge", partial(optimized, spark, request)):
-            yield stops(scene, spark, request, "OPTIMIZE while a build judges", "moved from version", mend=lambda: None)
+        act = partial(optimized, spark, request)
+        yield from stops(
+            scene, spark, request, Strike("OPTIMIZE while a build judges", "judge", act, "moved from version")
+        )
 
 
 def optimized(spark: SparkSession, request: BuildRequest) -> None:

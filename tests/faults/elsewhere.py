@@ -10,16 +10,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.faults.scene import NotHere, Scene, Tried, completes, scene_in, session, stops, when
+from tests.faults.scene import NotHere, Scene, Strike, Tried, answer, scene_in, session, stops
 
 CLOCK = "clock.txt"
 DISKS = ("small", "scratch")
 MEGABYTES = 64
+FULL = "A disk is full"
 
 
 def clock(scene: Scene) -> Iterator[Tried]:
@@ -63,38 +64,33 @@ def moved_clock(scene: Scene) -> Iterator[Tried]:
     def set_to(offset: str) -> None:
         (scene.folder / CLOCK).write_text(offset)
 
+    says = "The clock of this machine says"
     with session() as spark:
-        clock, request = "The clock of this machine says", scene.request("back")
-        with when("judge", partial(set_to, "-2d")):
-            what = "the clock two days back while judging"
-            yield stops(scene, spark, request, what, clock, mend=partial(set_to, "+0"))
-        request = scene.request("ahead")
-        with when("judge", partial(set_to, "+40d")):
-            yield completes(scene, spark, request, "the clock forty days ahead while judging")
+        request, ahead = scene.request("clock"), partial(set_to, "+40d")
+        what = "the clock two days back while judging, then forty days ahead"
+        yield from stops(scene, spark, request, Strike(what, "judge", partial(set_to, "-2d"), says, ahead))
         set_to("+0")
-        request = scene.request("after")
-        with when("judge", partial(set_to, "-30d")):
-            what = "the clock a month back, as after a version from the future"
-            yield stops(scene, spark, request, what, clock, mend=partial(set_to, "+0"))
+        said = answer(spark, replace(request, build_id="later"))
+        wrong = [] if says in said else [f"it does not say '{says}'"]
+        yield Tried("the clock right again, after a version from the future", said, wrong)
 
 
 def full_disk(scene: Scene) -> Iterator[Tried]:
-    """The dataset's disk is full from the start, halfway, or near the end; then Spark's own."""
+    """The dataset's disk is full from the start, then near the end; then Spark's own."""
     small, scratch = (scene.folder / name for name in DISKS)
     for place in (small, scratch):
         place.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "none", str(place)]
         subprocess.run(mount, check=True)
     with session(spark_local_dir=str(scratch)) as spark:
-        for moment in ("cleared", "digest_and_trees", "commit_version"):
-            request = scene.request(f"small/{moment}")
-            with when(moment, partial(fill, small)):
-                what = f"the dataset's disk full before {moment.replace('_', ' ')}"
-                yield stops(scene, spark, request, what, "A disk is full", mend=partial(empty, small))
-        request = scene.request("roomy")
-        with when("judge", partial(fill, scratch)):
-            what = "Spark's own disk full while judging"
-            yield stops(scene, spark, request, what, "A disk is full", mend=partial(empty, scratch))
+        full = [
+            Strike(f"the dataset's disk full before {what}", moment, partial(fill, small), FULL, partial(empty, small))
+            for moment, what in (("judge", "the side tables"), ("commit_version", "the commit"))
+        ]
+        yield from stops(scene, spark, scene.request("small/full"), *full)
+        what = "Spark's own disk full while judging"
+        full = [Strike(what, "judge", partial(fill, scratch), FULL, partial(empty, scratch))]
+        yield from stops(scene, spark, scene.request("roomy"), *full)
 
 
 def fill(place: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,56 +18,55 @@ from pyspark.sql import SparkSession
 
 from corpus import build as building
 from corpus import progress, sources
-from tests.faults.scene import Scene, Tried, completes, session, stops
+from tests.faults.scene import Scene, Strike, Tried, completes, session, stops
 
 CLUSTER = {"spark_master": "local-cluster[2,1,1024]", "spark_executor_memory": "1g", "spark_ui_enabled": "false"}
 """A master, and two workers that start executors as other clusters do."""
 STAGES = (
-    "pinning the inputs' versions",
-    "checking the gates",
-    "judging every post",
-    "writing the side tables",
-    "computing the row digest and the trees",
-    "committing the version",
+    {"pinning the inputs' versions", "judging every post", "computing the row digest and the trees"},
+    {"checking the gates", "writing the side tables", "committing the version"},
 )
+"""In two builds, so that those killed in one stage are there again in the next."""
 
 
 def executor(scene: Scene) -> Iterator[Tried]:
-    """One build in which an executor is killed in every stage, and one without a place for what is settled."""
-    kept = str(scene.folder / "checkpoints")
-    with session(**CLUSTER, spark_checkpoint_dir=kept) as spark:
-        for stage in STAGES:
-            request = scene.request(f"executor {stage}")
-            with killing(spark, {stage}) as killed:
-                tried = completes(scene, spark, request, f"an executor killed while {stage}")
-            wrong = [] if killed else ["no executor was killed"]
-            yield Tried(tried.what, tried.said, tried.wrong + wrong, tried.lost, tried.is_well)
+    """An executor is killed in every stage; what is settled has a place of its own."""
+    with session(**CLUSTER, spark_checkpoint_dir=str(scene.folder / "checkpoints")) as spark:
+        for number, stages in enumerate(STAGES):
+            with killing(spark, stages) as killed:
+                request, what = (
+                    scene.request(f"executor {number}"),
+                    f"an executor killed while {', '.join(sorted(stages))}",
+                )
+                tried = completes(scene, spark, request, what)
+            wrong = [] if len(killed) == len(stages) else [f"{len(killed)} executors were killed"]
+            yield replace(tried, wrong=tried.wrong + wrong)
 
 
 def executor_unsettled(scene: Scene) -> Iterator[Tried]:
-    """Without a checkpoint directory what is settled dies with its executor: the build says so, or did not need it."""
-    with session(**CLUSTER) as spark:
-        request = scene.request("unsettled")
-        with killing(spark, {"judging every post", "writing the side tables"}):
-            what = "all executors killed, without spark.checkpoint.dir"
-            yield stops(scene, spark, request, what, "spark.checkpoint.dir", mend=lambda: None)
+    """Without a checkpoint directory what is settled dies with its executor, and the build says so."""
+    stages, what = {"judging every post", "writing the side tables"}, "executors killed, without spark.checkpoint.dir"
+    with session(**CLUSTER) as spark, killing(spark, stages):
+        strike = Strike(what, "judge", lambda: None, "spark.checkpoint.dir")
+        yield from stops(scene, spark, scene.request("unsettled"), strike)
 
 
 @contextmanager
 def killing(spark: SparkSession, stages: set[str]) -> Iterator[list[int]]:
-    """Within this, an executor is killed in each of these steps of a build, once tasks of it run."""
-    killed: list[int] = []
+    """Within this, an executor is killed the first time that tasks of each of these steps of a build run."""
+    killed, left = list[int](), set(stages)
     modules: list[Any] = [building, sources]
     own = progress.step
 
     @contextmanager
     def step(title: str) -> Iterator[None]:
+        threads = [Thread(target=kill_one, args=(spark, killed))] if title in left else []
+        left.discard(title)
         with own(title):
-            thread = Thread(target=kill_one, args=(spark, killed))
-            if title in stages:
+            for thread in threads:
                 thread.start()
             yield
-        if title in stages:
+        for thread in threads:
             thread.join()
 
     for module in modules:
@@ -120,7 +120,7 @@ def speculation(scene: Scene) -> Iterator[Tried]:
         tried = completes(scene, spark, scene.request("speculation"), "speculative execution")
     twice = sum(event["Task Info"]["Speculative"] for event in ended_tasks(events))
     wrong = [] if twice else ["no task was begun twice"]
-    yield Tried(f"{tried.what} ({twice} tasks run twice)", tried.said, tried.wrong + wrong, tried.lost, tried.is_well)
+    yield replace(tried, what=f"{tried.what} ({twice} tasks run twice)", wrong=tried.wrong + wrong)
 
 
 def ended_tasks(events: Path) -> Iterator[dict[str, Any]]:

@@ -6,41 +6,40 @@ import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 from corpus.request import BuildRequest
-from tests.faults.scene import Scene, Tried, completes, session, stops, when
+from tests.faults.scene import Scene, Strike, Tried, completes, session, stops, when
 from tests.faults.world import WORLD, as_arrow
-
-WRITES: dict[str, Callable[[Path], object]] = {
-    "appended to": lambda inputs: write_deltalake(inputs / "posts", later_posts(), mode="append"),
-    "overwritten": lambda inputs: write_deltalake(inputs / "posts", later_posts(), mode="overwrite"),
-    "deleted from": lambda inputs: DeltaTable(inputs / "profiles").delete("account_id <> 'a0'"),
-}
 
 
 def written(scene: Scene) -> Iterator[Tried]:
     """The pin holds, whoever writes and whenever: before the first row is read, and before the commit."""
     with session() as spark:
-        for what, write in WRITES.items():
+        for moment, what in (("pin", "between pin and read"), ("commit_version", "between judging and commit")):
             request, inputs = harmed(scene, what)
-            with when("pin", partial(write, inputs)):
-                yield completes(scene, spark, request, f"an input {what} between pin and read")
-        request, inputs = harmed(scene, "all")
-        with when("commit_version", lambda: [write(inputs) for write in WRITES.values()]):
-            yield completes(scene, spark, request, "all inputs written between judging and commit")
+            with when(moment, partial(write, inputs)):
+                yield completes(scene, spark, request, f"inputs appended to, deleted from and overwritten {what}")
+
+
+def write(inputs: Path) -> None:
+    """Three versions more of the posts, two of the profiles and the objections."""
+    later = WORLD["posts"][0] | {"post_id": "later", "text": "a tram that nobody has seen yet"}
+    write_deltalake(inputs / "posts", as_arrow("posts", [later]), mode="append")
+    write_deltalake(inputs / "objections", as_arrow("objections", WORLD["objections"]), mode="append")
+    DeltaTable(inputs / "posts").delete("account_id = 'a2'")
+    DeltaTable(inputs / "profiles").delete("account_id <> 'a0'")
+    write_deltalake(inputs / "posts", as_arrow("posts", [later]), mode="overwrite")
 
 
 def vacuumed(scene: Scene) -> Iterator[Tried]:
     """A pinned version whose files are gone is named; with the same rows in a newer one the next build completes."""
     with session() as spark:
         request, inputs = harmed(scene, "vacuumed")
-        with when("pin", partial(vacuum, inputs / "posts")):
-            what = "an input vacuumed between pin and read"
-            yield stops(scene, spark, request, what, "[posts]", "version 0", mend=lambda: None)
+        what = "an input vacuumed between pin and read"
+        yield from stops(scene, spark, request, Strike(what, "pin", partial(vacuum, inputs / "posts"), "is gone"))
 
 
 def vacuum(table: Path) -> None:
@@ -52,14 +51,15 @@ def vacuum(table: Path) -> None:
 def damaged(scene: Scene) -> Iterator[Tried]:
     """A file that is not what it was is refused by name; with the right one again the build completes."""
     with session() as spark:
-        for what, damage in DAMAGES.items():
-            request, inputs = harmed(scene, what)
-            as_spark_writes(spark, inputs / "posts")
-            kept = shutil.copytree(inputs / "posts", inputs / "kept")
-            with when("pin", partial(damage, the_file(inputs / "posts"))):
-                yield stops(
-                    scene, spark, request, f"a file of the posts {what}", "posts", mend=partial(put_back, kept, inputs)
-                )
+        request, inputs = harmed(scene, "damaged")
+        as_spark_writes(spark, inputs / "posts")
+        file = the_file(inputs / "posts")
+        kept = file.read_bytes()
+        strikes = [
+            Strike(f"a file of the posts {what}", "pin", partial(damage, file), says, partial(file.write_bytes, kept))
+            for what, (damage, says) in DAMAGES.items()
+        ]
+        yield from stops(scene, spark, request, *strikes)
 
 
 def as_spark_writes(spark: SparkSession, table: Path) -> None:
@@ -94,23 +94,14 @@ def truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
-DAMAGES: dict[str, Callable[[Path], object]] = {
-    "with one letter changed": flip_text,
-    "with a changed footer": flip_footer,
-    "cut in half": truncate,
-    "removed": Path.unlink,
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "with one letter changed": (flip_text, "is damaged"),
+    "with a changed footer": (flip_footer, "is damaged"),
+    "cut in half": (truncate, "is damaged"),
+    "removed": (Path.unlink, "is gone"),
 }
-
-
-def put_back(kept: Path, inputs: Path) -> None:
-    shutil.rmtree(inputs / "posts")
-    kept.rename(inputs / "posts")
 
 
 def harmed(scene: Scene, what: str) -> tuple[BuildRequest, Path]:
     """A build with inputs of its own, and these."""
     return scene.request(what, with_inputs=True), scene.folder / f"{what} inputs"
-
-
-def later_posts() -> Any:
-    return as_arrow("posts", [WORLD["posts"][0] | {"post_id": "later", "text": "a tram that nobody has seen yet"}])

@@ -57,9 +57,10 @@ class Scene:
 
     def request(self, name: str, with_inputs: bool = False) -> BuildRequest:
         """The next build, on a copy of the dataset of this name; on a copy of the inputs too, where they are harmed."""
-        shutil.copytree(self.folder / "warehouse", self.folder / name, dirs_exist_ok=True)
-        if with_inputs:
-            shutil.copytree(self.folder / "inputs", self.folder / f"{name} inputs")
+        copies = {"warehouse": name} | ({"inputs": f"{name} inputs"} if with_inputs else {})
+        for kept, copy in copies.items():
+            shutil.rmtree(self.folder / copy, ignore_errors=True)
+            shutil.copytree(self.folder / kept, self.folder / copy)
         return self.on(name, f"{name} inputs" if with_inputs else "inputs")
 
     def on(self, warehouse: str, inputs: str = "inputs") -> BuildRequest:
@@ -95,7 +96,7 @@ def forget_tables(spark: SparkSession) -> None:
     spark.sparkContext._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
 
 
-def made_scene(spark: SparkSession, folder: Path) -> Scene:
+def made_scene(spark: SparkSession, folder: Path) -> None:
     """The world and the dataset's first version, written; and what an undisturbed build makes of them next."""
     write_world(folder / "inputs")
     scene = Scene(folder)
@@ -104,7 +105,6 @@ def made_scene(spark: SparkSession, folder: Path) -> Scene:
     undisturbed = scene.request("undisturbed")
     build(spark, undisturbed)
     (folder / EXPECTED).write_text(json.dumps(content(undisturbed)))
-    return scene_in(folder)
 
 
 def scene_in(folder: Path) -> Scene:
@@ -135,24 +135,36 @@ def completes(scene: Scene, spark: SparkSession, request: BuildRequest, what: st
     return Tried(what, said, *found(scene, request))
 
 
-def stops(
-    scene: Scene, spark: SparkSession, request: BuildRequest, what: str, *refusals: str, mend: Callable[[], None]
-) -> Tried:
-    """The build says one of these, makes no version, and once the fault is mended it completes when run again."""
-    said = answer(spark, request)
-    wrong = [] if any(each in said for each in refusals) else [f"it does not say '{' or '.join(refusals)}': {said}"]
-    wrong += halves(request)
-    mend()
-    forget_tables(spark)
+@dataclass(frozen=True)
+class Strike:
+    """What happens to a build at which moment, what it must say of it, and how that is mended."""
+
+    what: str
+    moment: str
+    act: Callable[[], object]
+    says: str
+    mend: Callable[[], object] = lambda: None
+
+
+def stops(scene: Scene, spark: SparkSession, request: BuildRequest, *strikes: Strike) -> Iterator[Tried]:
+    """The build stops at each of these, one after another, and makes no version; run once more, it completes."""
+    told = [(strike.what, *struck(spark, request, strike)) for strike in strikes]
     again = answer(spark, request)
     more, lost, is_well = found(scene, request)
-    return Tried(what, said, [*wrong, *more], [*lost], is_well and again.startswith("made"))
+    for what, said, wrong in told:
+        yield Tried(what, said, wrong + more, lost, is_well and again.startswith("made"))
 
 
-def halves(request: BuildRequest) -> list[str]:
-    """What a build that stopped has left where readers look."""
+def struck(spark: SparkSession, request: BuildRequest, strike: Strike) -> tuple[str, list[str]]:
+    """What the build said, and what is wrong with that or with what it left; the fault is mended."""
+    with when(strike.moment, strike.act):
+        said = answer(spark, request)
+    wrong = [] if strike.says in said else [f"it does not say '{strike.says}'"]
     made = [commit.version for commit in commits(request.folder) if commit.build_id == request.build_id]
-    return [f"it made version {number} all the same" for number in made]
+    wrong += [f"it made version {number} all the same" for number in made]
+    strike.mend()
+    forget_tables(spark)
+    return said, wrong
 
 
 def found(scene: Scene, request: BuildRequest) -> tuple[list[str], list[str], bool]:

@@ -15,12 +15,12 @@ from tests.faults.scene import Scene, Tried, completes, session, when
 
 WHILE_IT_RUNS = {
     "adaptive execution on": {"spark.sql.adaptive.enabled": "true"},
-    "one shuffle partition": {"spark.sql.shuffle.partitions": "1"},
-    "seven shuffle partitions, nothing broadcast": {
+    "seven shuffle partitions, nothing broadcast, stages compiled": {
         "spark.sql.shuffle.partitions": "7",
         "spark.sql.autoBroadcastJoinThreshold": "-1",
+        "spark.sql.codegen.wholeStage": "true",
+        "spark.sql.codegen.factoryMode": "FALLBACK",
     },
-    "compiled stages": {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"},
 }
 """Beside the reference, made with adaptive execution off, two partitions, on two cores, and nothing compiled."""
 
@@ -31,8 +31,9 @@ def settings(scene: Scene) -> Iterator[Tried]:
         for what, changes in WHILE_IT_RUNS.items():
             with changed(spark, changes):
                 yield completes(scene, spark, scene.request(what), what)
-    with session(spark_master="local[1]") as spark:
-        yield completes(scene, spark, scene.request("one core"), "one core")
+    with session(spark_master="local[1]", spark_sql_shuffle_partitions="1") as spark:
+        what = "one core, one shuffle partition"
+        yield completes(scene, spark, scene.request(what), what)
 
 
 @contextmanager
