@@ -34,18 +34,28 @@ def plainly_told(source: str, writes_to: Path) -> Iterator[None]:
 def machine_fault(broken: Exception, *writes_to: Path) -> EnvironmentFault | None:
     """What to do about a disk or an executor; None if neither is the cause."""
     said = " ".join([str(broken), *causes(broken)])
-    if "No space left on device" in said or "Disk quota exceeded" in said:
-        free = ", ".join(f"{_megabytes(place)} MB free in {place}" for place in (*writes_to, *scratch_folders()))
-        return EnvironmentFault(
-            f"A disk is full: there are {free} (and executors have folders of their own: spark.local.dir). "
-            f"Make room, and run this again: {AGAIN}"
-        )
+    if is_full(said):
+        return full_disk(*writes_to, *scratch_folders())
     if any(word in said for word in LOST):
         return EnvironmentFault(
             "Executors ended (killed, out of memory, or their machine went) with results that others need. Run this "
             f"again: {AGAIN} With spark.checkpoint.dir in a folder that all machines see, a build outlives them."
         )
     return None
+
+
+def is_full(said: str) -> bool:
+    """Whether this was said of a disk without room."""
+    return "No space left on device" in said or "Disk quota exceeded" in said
+
+
+def full_disk(*places: Path) -> EnvironmentFault:
+    """What to do about a full disk, and how much is free in each of these places."""
+    free = ", ".join(f"{_megabytes(place)} MB free in {place}" for place in places)
+    return EnvironmentFault(
+        f"A disk is full: there are {free} (and executors have folders of their own: spark.local.dir). Make room, and "
+        f"run this again: {AGAIN}"
+    )
 
 
 AGAIN = "a version that was not committed is not there, and one that was is completed."

@@ -22,6 +22,7 @@ from pyspark.sql import SparkSession
 
 from corpus.errors import ConfigError, EnvironmentFault, nearest
 from corpus.java import find_java
+from corpus.mishaps import full_disk, is_full
 
 CONTRACT = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
 _PACKAGES = "spark.jars.packages"
@@ -132,6 +133,8 @@ def _start_fault(settings: dict[str, str], cannot: Exception) -> EnvironmentFaul
             "network, or name a proxy (JAVA_TOOL_OPTIONS='-Dhttps.proxyHost=… -Dhttps.proxyPort=…') or a mirror "
             f"(spark.jars.ivySettings in the properties file). Once fetched they are kept. {ending}"
         )
+    if is_full(log):
+        return full_disk(*map(Path, settings.get("spark.local.dir", tempfile.gettempdir()).split(",")))
     told = [line for line in log.splitlines() if re.match(r"(?!\s*at ).*(Error|Exception)", line)]
     reason = (told or str(cannot).splitlines() or [type(cannot).__name__])[0]
     return EnvironmentFault(f"Spark did not start: {reason.strip()[:500]} {ending}")

@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from threading import Timer
 
 from tests.conftest import ROOT
 from tests.faults.scene import NotHere, Scene, Strike, Tried, answer, scene_in, session, stops
 
 CLOCK = "clock.txt"
-DISKS = ("small", "scratch")
-MEGABYTES = 64
+MEGABYTES = {"small": 64, "scratch": 400}
+"""Spark keeps a copy of its jars in its own folder."""
 FULL = "A disk is full"
+PATIENCE = 1800
+"""Seconds that such a process may take: a Java whose clock is moved might wait for ever."""
 
 
 def clock(scene: Scene) -> Iterator[Tried]:
@@ -50,9 +53,12 @@ def elsewhere(scene: Scene, name: str, under: list[str], own: dict[str, str]) ->
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, env=os.environ | own
         )
+    patience = Timer(PATIENCE, process.kill)
+    patience.start()
     for line in process.stdout or ():
         if line.startswith("{"):
             yield Tried(**json.loads(line))
+    patience.cancel()
     if process.wait():
         last = (scene.folder / f"{name}.log").read_text().splitlines()[-1:]
         yield Tried(name, "its process ended", [f"it ended with {process.returncode}: {last}"], is_well=False)
@@ -77,10 +83,10 @@ def moved_clock(scene: Scene) -> Iterator[Tried]:
 
 def full_disk(scene: Scene) -> Iterator[Tried]:
     """The dataset's disk is full from the start, then near the end; then Spark's own."""
-    small, scratch = (scene.folder / name for name in DISKS)
+    small, scratch = (scene.folder / name for name in MEGABYTES)
     for place in (small, scratch):
-        place.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "none", str(place)]
+        place.mkdir(exist_ok=True)
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES[place.name]}m", "none", str(place)]
         subprocess.run(mount, check=True)
     with session(spark_local_dir=str(scratch)) as spark:
         full = [
