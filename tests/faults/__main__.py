@@ -19,7 +19,7 @@ from tests.faults.driver import driver
 from tests.faults.elsewhere import clock, disk
 from tests.faults.executors import executor, executor_unsettled, speculation
 from tests.faults.inputs import damaged, vacuumed, written
-from tests.faults.scene import EXPECTED, NotHere, Scene, Tried, made_scene, scene_in, session
+from tests.faults.scene import EXPECTED, NotHere, Scene, Tried, make_scene, scene_in, session
 from tests.faults.settings import settings, task
 
 FAULTS: dict[str, Callable[[Scene], Iterator[Tried]]] = {
@@ -37,6 +37,8 @@ FAULTS: dict[str, Callable[[Scene], Iterator[Tried]]] = {
     "clock": clock,
     "disk": disk,
 }
+NEED_STAGES = ("task", "settings", "speculation", "executor", "unsettled")
+"""They strike builds that search for duplicates too; the others strike the protocol, whatever was judged."""
 
 
 def run(name: str, tried: Iterator[Tried]) -> list[Tried]:
@@ -94,13 +96,13 @@ def main() -> int:
 
 def struck(folder: Path, names: list[str], given: argparse.Namespace) -> dict[str, list[Tried]]:
     """What every fault did."""
-    found = {}
-    if names != ["driver"]:
-        if not (folder / EXPECTED).exists():
+    found: dict[str, list[Tried]] = {}
+    for searches, kind in ((False, "protocol"), (True, "stages")):
+        wanted = [name for name in names if name != "driver" and (name in NEED_STAGES) == searches]
+        if wanted and not (folder / kind / EXPECTED).exists():
             with session() as spark:
-                made_scene(spark, folder)
-        scene = scene_in(folder)
-        found = {name: run(name, FAULTS[name](scene)) for name in names if name != "driver"}
+                make_scene(spark, folder / kind, searches)
+        found |= {name: run(name, FAULTS[name](scene_in(folder / kind))) for name in wanted}
     if "driver" in names:
         found["driver"] = run("driver", driver(folder / "driver", given.kills, given.seed))
     return found

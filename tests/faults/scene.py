@@ -53,6 +53,7 @@ class Scene:
     """The world, the dataset with one version, and what the next build of it must make."""
 
     folder: Path
+    searches: bool
     expected: dict[str, Any] = field(default_factory=dict)
 
     def request(self, name: str, with_inputs: bool = False) -> BuildRequest:
@@ -69,7 +70,7 @@ class Scene:
             dataset="uk-social",
             warehouse=self.folder / warehouse,
             source=source_of(self.folder / inputs, [*REQUIRED_INPUTS]),
-            policy=policy(searches=True),
+            policy=policy(self.searches),
             cutoff=NOW,
             now=NOW,
             key_file=self.folder / "keys/uk-social.key",
@@ -96,20 +97,23 @@ def forget_tables(spark: SparkSession) -> None:
     spark.sparkContext._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
 
 
-def made_scene(spark: SparkSession, folder: Path) -> None:
-    """The world and the dataset's first version, written; and what an undisturbed build makes of them next."""
+def make_scene(spark: SparkSession, folder: Path, searches: bool) -> None:
+    """Writes the world and the dataset's first version, and what an undisturbed build makes of them next.
+
+    Builds that search for duplicates have all stages, and take twice as long.
+    """
     write_world(folder / "inputs")
-    scene = Scene(folder)
+    scene = Scene(folder, searches)
     first = replace(scene.on("warehouse"), build_id="first", cutoff=NOW - timedelta(days=1))
     build(spark, first)
     undisturbed = scene.request("undisturbed")
     build(spark, undisturbed)
-    (folder / EXPECTED).write_text(json.dumps(content(undisturbed)))
+    (folder / EXPECTED).write_text(json.dumps({"searches": searches, "expected": content(undisturbed)}))
 
 
 def scene_in(folder: Path) -> Scene:
     """The scene that was made in a folder."""
-    return Scene(folder, json.loads((folder / EXPECTED).read_text()))
+    return Scene(folder, **json.loads((folder / EXPECTED).read_text()))
 
 
 def content(request: BuildRequest) -> dict[str, Any]:
