@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,15 @@ def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path) -> None:
         Path("/dev/full").open("wb", buffering=0) as full,
     ):
         full.write(b"x")
+
+
+def test_a_file_for_which_there_is_no_room_leaves_nothing(tmp_path: Path) -> None:
+    write = f"write_whole(Path({str(tmp_path / 'statement')!r}), bytes(100))"
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))"
+    script = f"import resource; from pathlib import Path; from corpus.durable import write_whole; {limit}; {write}"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "File too large" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mistake_of_ours_is_not_hidden(tmp_path: Path) -> None:
