@@ -24,8 +24,8 @@ test: $(READY) $(BROWSER)  ## all tests, in two processes; ARGS="-n 0 -k name" f
 fuzz: $(READY)  ## 2,000 random worlds judged by both paths; ARGS="--seed 7" for the same again
 	@$(BIN)/python -m tests.random_worlds --worlds 2000 $(ARGS)
 
-faults: $(READY)  ## 100 builds killed at random moments, and begun again; ARGS="--kills 10" for fewer
-	@$(BIN)/python -m tests.faults_seal $(ARGS)
+faults: $(READY)  ## builds under every fault: killed, damaged, full disks; ARGS="--only driver --kills 100", ARGS=--list
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 cluster: $(READY)  ## the jobs on a master and two workers on this machine; ARGS="--keep" to use them, "--faults" for its faults
 	@$(BIN)/python -m tests.cluster $(ARGS)

@@ -253,6 +253,29 @@ def commit_by_others(world: World) -> None:
     (world.commits / f"{4:020d}.json").write_text(text)
 
 
+def rewrite_in_vain(world: World) -> None:
+    """An OPTIMIZE: the rows of version 3 in another file."""
+    optimize(world, lambda path: shutil.copy(path, path.with_name("more.parquet")))
+
+
+def rewrite_fewer(world: World) -> None:
+    """An OPTIMIZE, by its words: the rows of version 3 in another file, but for one."""
+    optimize(world, lambda path: pq.write_table(pq.read_table(path).slice(1), path.with_name("more.parquet")))
+
+
+def optimize(world: World, write: Callable[[Path], object]) -> None:
+    """A commit that replaces the file of version 3 by what is written beside it, and says that no row changed."""
+    write(world.file(3))
+    (info,) = [action for action in world.actions(3) if "commitInfo" in action]
+    (add,) = [action["add"] for action in world.actions(3) if "add" in action]
+    info["commitInfo"].update(operation="OPTIMIZE", userMetadata=None)
+    more = world.folder / "snapshot/more.parquet"
+    rewritten = add | {"path": more.name, "size": more.stat().st_size, "dataChange": False}
+    removed = {"path": add["path"], "dataChange": False, "deletionTimestamp": 0}
+    actions = [info, {"remove": removed}, {"add": rewritten}]
+    (world.commits / f"{4:020d}.json").write_text("".join(json.dumps(action) + "\n" for action in actions))
+
+
 def let_log_expire(world: World) -> None:
     set_property(world, "delta.enableExpiredLogCleanup", "true")
 
@@ -538,6 +561,7 @@ CATALOGUE: dict[str, tuple[Tamper, set[str]]] = {
     "a commit made unreadable": (break_commit, {"commits of uk-social"}),
     "a commit made older": (age_commit, {"commits of uk-social", "statement of uk-social@3"}),
     "a commit by another program": (commit_by_others, {"history of uk-social"}),
+    "a row dropped in the name of OPTIMIZE": (rewrite_fewer, {"history of uk-social"}),
     "a row added": (add_row, {"rows of uk-social@3"}),
     "a row dropped": (drop_row, {"rows of uk-social@3"}),
     "a row repeated": (repeat_row, {"rows of uk-social@3"}),

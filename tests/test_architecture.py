@@ -36,7 +36,7 @@ LAYERS = [
     "resolution",
     "catalogs rules verdicts staging inputs keys local_time text text_html minhash keyed arguments session cluster",
     "policy_explained policy_changes policy_words",
-    "policy progress java abreast dataset_key",
+    "policy progress java abreast dataset_key mishaps",
     "durable",
     "config reasons schemas",
     "errors",

@@ -236,8 +236,23 @@ def copied_commit(world: World) -> None:
     (log / f"{2:020d}.json").write_text("\n".join(map(json.dumps, lines)))
 
 
-def optimised(world: World) -> None:
+def appended(world: World) -> None:
     world.documents("rain").write.format("delta").mode("append").save(str(world.folder / "snapshot"))
+
+
+def called_optimize(world: World) -> None:
+    """Rows more than the version before had, in a commit that says it moved them."""
+    world.build("b1")
+    appended(world)
+    log = world.folder / f"snapshot/_delta_log/{2:020d}.json"
+    said = log.read_text().replace('"operation":"WRITE"', '"operation":"OPTIMIZE"')
+    log.write_text(said.replace('"dataChange":true', '"dataChange":false'))
+    for checksum in log.parent.glob("*.crc"):  # hidden ones too
+        checksum.unlink()
+
+
+def optimized(world: World) -> None:
+    world.spark.sql(f"OPTIMIZE delta.`{world.folder}/snapshot` ZORDER BY (platform)")
 
 
 def changed_row(world: World) -> None:
@@ -290,7 +305,8 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
         copied_commit,
         "its intent is for uk-social@1 by build b1; the commit is uk-social@2",
     ),
-    "a commit that is no build's": (optimised, "WRITE by something that is no build, and changes files"),
+    "a commit that is no build's": (appended, "WRITE by something that is no build, and changes files"),
+    "rows changed in the name of OPTIMIZE": (called_optimize, "OPTIMIZE of version 1, but it holds 4 rows"),
     "a changed row": (changed_row, "it holds 2 rows with the digest"),
     "another number of rows": (
         lambda w: committed(w, snapshot={"rows": "3", "digest": "0" * 64}),
@@ -326,6 +342,14 @@ def test_what_is_no_builds_own_version_is_named_and_not_sealed(world: World, cas
 def test_housekeeping_that_touches_no_data_is_expected(world: World) -> None:
     world.spark.sql(f"ALTER TABLE delta.`{world.folder}/snapshot` SET TBLPROPERTIES ('a' = 'b')")
     assert kinds(world.seal()) == ["expected", "expected"]
+
+
+def test_an_optimize_is_expected_whose_rows_are_those_of_the_version_before(world: World) -> None:
+    world.build("b1")
+    optimized(world)
+    assert kinds(world.seal()) == ["expected", "finished", "expected"]
+    assert world.build("b2", text="hail") == 3
+    assert kinds(world.seal()) == ["expected", "finished", "expected", "finished"]
 
 
 def test_a_build_after_a_forged_commit_goes_on_and_the_forged_one_stays_unsealed(world: World) -> None:

@@ -43,6 +43,7 @@ from corpus.evidence.trees import write_trees
 from corpus.funnel import funnel_of
 from corpus.grounds import as_grounds, as_register
 from corpus.mapping import reading
+from corpus.mishaps import plainly_told
 from corpus.pipeline import judge
 from corpus.progress import step, tell
 from corpus.request import BuildRequest, check_request
@@ -97,7 +98,8 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
         version, statement = finished
         return _told(Built(request.dataset, version, build_id, True, statement, warnings))
     try:
-        version, statement = _make_version(spark, request, pins, build_id, identity)
+        with plainly_told(request.source.name, request.warehouse):
+            version, statement = _make_version(spark, request, pins, build_id, identity)
     finally:
         spark.catalog.clearCache()
     warnings += unfed(statement["predicate"]["without_data"])

@@ -66,8 +66,12 @@ def _scratch(path: Path, content: bytes, mode: int) -> Path:
     """A file beside the path with this content, that has its mode from the start."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.parent / f".{secrets.token_hex(8)}.part"
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:  # a full disk: half a file would stay for ever
+        scratch.unlink(missing_ok=True)
+        raise
     return scratch

@@ -14,6 +14,7 @@ from pyspark.sql.types import ArrayType, DataType, DecimalType, FractionalType, 
 
 from corpus import schemas
 from corpus.errors import SourceError, nearest
+from corpus.mishaps import causes, damaged_file, first_line, machine_fault
 from corpus.schemas import IDS, KEYS, input_columns
 
 ACCEPTED = {
@@ -115,20 +116,18 @@ def reading(what: str) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JJavaError) as broken:
-        raise SourceError(f"{what} cannot be read. {plainly(broken)}") from None
+        told = machine_fault(broken) or damaged_file(broken, what)
+        raise told or SourceError(f"{what} cannot be read. {plainly(broken)}") from None
 
 
 def plainly(broken: Exception) -> str:
     """What is wrong and what to do, from an error of Spark and its causes."""
-    causes = _causes(broken)
-    file = next((found[1] for text in causes if (found := re.search(r"reading file (\S+?)\.\s", text))), None)
-    if file:
-        return f"The file {file} is damaged, half-written or laid out otherwise: {_first_line(causes[-1])} Replace it."
-    codes = re.findall(r"\[([A-Z_]+(?:\.[A-Z_]+)?)\]", causes[0])
+    said = causes(broken)[0]
+    codes = re.findall(r"\[([A-Z_]+(?:\.[A-Z_]+)?)\]", said)
     if codes and codes[0].startswith(BAD_VALUE):
         what = f"An expression met a value that it cannot take ({codes[0]})"
         return f"{what}; use try_cast, try_to_timestamp or the like."
-    return _first_line(causes[0])
+    return first_line(said)
 
 
 def _expressions(rows: DataFrame, table: str, columns: Mapping[str, str]) -> dict[str, str]:
@@ -152,7 +151,7 @@ def _check_columns(
         for name, column in values.items():
             with naming(f"{where}: {table}.{name}", expressions[name], rows.columns):
                 rows.select(column)
-        told = _first_line(str(wrong))
+        told = first_line(str(wrong))
         raise SourceError(f"{where}: the expressions of {table} do not go together: {told}") from None
     for c in input_columns(table):
         if c.name in types and _kind(types[c.name]) not in ("void", *ACCEPTED[c.type]):
@@ -170,20 +169,7 @@ def _complaint(wrong: PySparkException, known: Sequence[str]) -> str:
     if code.startswith("UNRESOLVED_COLUMN"):
         name = said["objectName"].strip("`")
         return f"names `{name}`, which is not there{nearest(name, known)}. The columns are: {', '.join(known)}."
-    return f"is not understood: {_first_line(str(wrong))}"
-
-
-def _first_line(message: str) -> str:
-    return re.split(r" SQLSTATE|;? line \d|\n", message.strip())[0].rstrip(".") + "."
-
-
-def _causes(broken: Exception) -> list[str]:
-    """The messages of an error and of its causes, the outermost first."""
-    found, cause = [], getattr(broken, "java_exception", None) or getattr(broken, "_origin", None)
-    while cause is not None:
-        found.append(str(cause.getMessage() or cause.getClass().getSimpleName()))
-        cause = cause.getCause()
-    return found or [str(broken)]
+    return f"is not understood: {first_line(str(wrong))}"
 
 
 def _mapped_columns(rows: DataFrame, table: str) -> list[tuple[schemas.Column, str]]:

@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from corpus import snapshot
 from corpus.errors import DatasetError, EnvironmentFault
-from corpus.evidence.commits import HOUSEKEEPING, Commit, commits
+from corpus.evidence.commits import HOUSEKEEPING, Commit, commits, rewritten
 from corpus.evidence.envelope import INTENT, STATEMENT, opened, sealed
 from corpus.evidence.journal import append
 from corpus.evidence.keys import Signer, public_key, signer_of
@@ -97,7 +97,8 @@ def complete(book: Book, open_spark: OpenSpark) -> Sealing:
     """`seal`, for who holds the lease; Spark starts only if there is a version to read."""
     with ExitStack() as opened_here:
         spark = cache(lambda: opened_here.enter_context(open_spark()))
-        return Sealing(book.dataset.name, [_completed(book, commit, spark) for commit in commits(book.dataset)])
+        known = commits(book.dataset)
+        return Sealing(book.dataset.name, [_completed(book, commit, known, spark) for commit in known])
 
 
 def seal_version(book: Book, statement: Statement) -> None:
@@ -153,9 +154,14 @@ def require_clock(book: Book, now: datetime, skew_minutes: float) -> None:
 def require_content(spark: SparkSession, dataset: Path, statement: Statement) -> None:
     """Raises DatasetError unless the committed rows, and the leaves of both trees, are those that the intent names."""
     said = statement["predicate"]
-    expected = (int(said["snapshot"]["rows"]), said["snapshot"]["digest"])
+    _require_rows(spark, dataset, int(said["version"]), said["snapshot"])
+    require_trees(dataset, said["build_id"], said["trees"])
+
+
+def _require_rows(spark: SparkSession, dataset: Path, version: int, said: dict[str, Any]) -> None:
+    expected = (int(said["rows"]), said["digest"])
     try:
-        documents = snapshot.documents_at(spark, dataset, int(said["version"]))
+        documents = snapshot.documents_at(spark, dataset, version)
         names = [column.name for column in columns(SNAPSHOT)]
         if documents.columns != names:
             raise DatasetError(f"it has the columns {', '.join(documents.columns)}; expected {', '.join(names)}.")
@@ -169,10 +175,11 @@ def require_content(spark: SparkSession, dataset: Path, statement: Statement) ->
             f"it holds {found[0]} rows with the digest {found[1][:16]}…; its intent says {expected[0]} with "
             f"{expected[1][:16]}…: somebody changed it after the build, or forged the commit."
         )
-    require_trees(dataset, said["build_id"], said["trees"])
 
 
-def _completed(book: Book, commit: Commit, spark: Callable[[], SparkSession]) -> Outcome:
+def _completed(book: Book, commit: Commit, known: list[Commit], spark: Callable[[], SparkSession]) -> Outcome:
+    if commit.is_rewrite:
+        return _rewrite(book, commit, rewritten(commit, known), spark)
     if not commit.build_id:
         return _maintenance(commit)
     try:
@@ -198,6 +205,23 @@ def _maintenance(commit: Commit) -> Outcome:
         f"{commit.operation} by something that is no build{touched}; expected are builds and "
         f"{', '.join(HOUSEKEEPING)}. Do not train on it. The next build replaces its rows; find out who wrote it.",
     )
+
+
+def _rewrite(book: Book, commit: Commit, before: Commit | None, spark: Callable[[], SparkSession]) -> Outcome:
+    """An OPTIMIZE: expected where its rows are those of the sealed version that it rewrites.
+
+    Where a later version is sealed, whose rows are in no way its, `corpus verify` alone reads it.
+    """
+    if book.last and int(book.last["version"]) > commit.version:
+        return Outcome(commit.version, "expected", f"{commit.operation}, as it says; `corpus verify` reads its rows")
+    if before is None or before.version not in book.records:
+        return Outcome(commit.version, "refused", f"{commit.operation} of rows that no sealed version holds")
+    try:
+        said = _statement_of(book.dataset, before, book.signer.public)["predicate"]["snapshot"]
+        _require_rows(spark(), book.dataset, commit.version, said)
+    except DatasetError as why:
+        return Outcome(commit.version, "refused", f"{commit.operation} of version {before.version}, but {why}")
+    return Outcome(commit.version, "expected", f"{commit.operation}: the rows of version {before.version} in new files")
 
 
 def _statement_of(dataset: Path, commit: Commit, public: bytes) -> Statement:

@@ -24,6 +24,7 @@ from pyspark.sql import SparkSession
 from corpus.cluster import fault_in, require_executors, require_master, require_memory
 from corpus.errors import BrokenOff, ConfigError, EnvironmentFault, nearest
 from corpus.java import find_java
+from corpus.mishaps import full_disk, is_full
 
 CONTRACT = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
 _PACKAGES = "spark.jars.packages"
@@ -149,6 +150,8 @@ def _start_fault(settings: dict[str, str], cannot: Exception) -> EnvironmentFaul
             "network, or name a proxy (JAVA_TOOL_OPTIONS='-Dhttps.proxyHost=… -Dhttps.proxyPort=…') or a mirror "
             f"(spark.jars.ivySettings in the properties file). Once fetched they are kept. {ending}"
         )
+    if is_full(log):
+        return full_disk(*map(Path, settings.get("spark.local.dir", tempfile.gettempdir()).split(",")))
     return _not_started(f"{log}\n{cannot}", ending)
 
 

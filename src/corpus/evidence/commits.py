@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,13 +12,13 @@ from typing import Any
 
 from corpus.errors import DatasetError
 
-HOUSEKEEPING = ("CREATE TABLE", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES")
+HOUSEKEEPING = ("CREATE TABLE", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "VACUUM START", "VACUUM END")
 """What a dataset's owner does besides building: such commits touch no data, and have no statement by design."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit: the build and intent that it claims (empty for maintenance), and whether it touches data."""
+    """One commit: the build and intent that it claims (empty for maintenance), and what it does to files and rows."""
 
     version: int
     operation: str
@@ -25,11 +26,23 @@ class Commit:
     build_id: str
     intent: str
     has_data: bool
+    changes_rows: bool
 
     @property
     def is_housekeeping(self) -> bool:
         """Whether it is no build's, and nothing to worry about."""
         return not self.build_id and self.operation in HOUSEKEEPING and not self.has_data
+
+    @property
+    def is_rewrite(self) -> bool:
+        """Whether it is no build's, and says that it put the rows that were there into other files; may be a lie."""
+        return not self.build_id and self.operation == "OPTIMIZE" and not self.changes_rows
+
+
+def rewritten(commit: Commit, known: Iterable[Commit]) -> Commit | None:
+    """The commit whose rows a rewrite says to have kept; None if there is none before it."""
+    before = [one for one in known if one.version < commit.version and not (one.is_housekeeping or one.is_rewrite)]
+    return max(before, key=lambda one: one.version, default=None)
 
 
 def commits(dataset: Path) -> list[Commit]:
@@ -65,8 +78,9 @@ def commit_of(path: Path, actions: list[dict[str, Any]]) -> Commit:
         raise _unreadable(path, broken) from None
     said = _said(info.get("userMetadata"))
     released_at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
-    has_data = any(kind in action for action in actions for kind in ("add", "remove", "cdc"))
-    return Commit(int(path.stem), str(info.get("operation")), released_at, *said, has_data)
+    files = [action[kind] for action in actions for kind in ("add", "remove", "cdc") if kind in action]
+    changes_rows = any(file.get("dataChange", True) for file in files)
+    return Commit(int(path.stem), str(info.get("operation")), released_at, *said, bool(files), changes_rows)
 
 
 def _unreadable(path: Path, broken: Exception) -> DatasetError:

@@ -9,11 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 from corpus.audit.pinned import policy_of
+from corpus.evidence.commits import Commit, rewritten
 from corpus.evidence.keys import SIGNER_PROPERTY, id_of
 from corpus.evidence.keys import public_key as key_beside
 from corpus.verification.delta_log import each, live_files, metadata, place
 from corpus.verification.findings import Failed, Unchecked, some
-from corpus.verification.stored import COLUMNS
+from corpus.verification.stored import COLUMNS, row_digest
 from corpus.verification.subject import Subject, days_kept, is_past, said_of
 
 FIXED = {"delta.enableInCommitTimestamps": "true", "delta.enableExpiredLogCleanup": "false"}
@@ -42,7 +43,7 @@ def history(subject: Subject) -> str:
     others = [
         f"{n} ({commit.operation})"
         for n, commit in subject.commits.items()
-        if not (commit.build_id or commit.is_housekeeping)
+        if not (commit.build_id or commit.is_housekeeping or _keeps_rows(subject, commit))
     ]
     stated, records = set(subject.stated()), set(subject.records()) if subject.entries is not None else None
     claims = [
@@ -115,6 +116,18 @@ def opens(subject: Subject, version: int) -> str:
     if gone:
         raise Failed(f"it does not open: {some(gone)} missing", f"it opens until {until:%Y-%m-%d}")
     return f"sure to open until {until:%Y-%m-%d}" + (", and longer as the newest" * (version == subject.delta.newest))
+
+
+def _keeps_rows(subject: Subject, commit: Commit) -> bool:
+    """Whether a commit is an OPTIMIZE, and the rows in its files are those of the version that it rewrote."""
+    before = rewritten(commit, subject.commits.values()) if commit.is_rewrite else None
+    if before is None or before.version not in subject.stated():
+        return False
+    said = said_of(subject, before.version)["snapshot"]
+    try:
+        return row_digest(subject, commit.version) == (int(said["rows"]), said["digest"])
+    except Unchecked:  # a file is gone
+        return is_past(subject, commit.version)
 
 
 def _require_plain(version: int, found: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Kills real builds at random moments, and counts what a rerun finds: `make faults`, ARGS="--kills 10 --seed 7".
+"""Kills real builds at random moments, and looks at what a rerun makes of them.
 
 A child process builds one version after another; the parent kills it (Python alone, or its Java too) in a build:
 anywhere, from the intent on, or from the commit on. The next child begins the same build again. Then every
@@ -8,28 +8,21 @@ The world is tiny, and its policy without duplicates: what is killed is the prot
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import reduce
+from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, cast
+from queue import Queue
+from threading import Thread
+from typing import Any
 
-import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
+from deltalake import DeltaTable
 
 from corpus import build as building
 from corpus.errors import CorpusError
@@ -38,44 +31,14 @@ from corpus.evidence.envelope import STATEMENT, opened
 from corpus.evidence.keys import public_key
 from corpus.evidence.record import digest_of_record, records
 from corpus.evidence.store import digest_of, read_document, statement_path
-from corpus.policy import Policy, read_policy
 from corpus.request import BuildRequest
-from corpus.schemas import INPUTS, REQUIRED_INPUTS
+from corpus.schemas import REQUIRED_INPUTS
 from corpus.seal import seal
 from corpus.session import open_session
 from tests.conftest import ROOT, SETTINGS_FOR_TESTS
+from tests.faults.scene import Tried
+from tests.faults.world import NOW, policy, write_world
 from tests.small_inputs import source_of
-
-NOW, OLD = datetime(2026, 11, 20, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
-PERSON = {"platform": "stackexchange", "account_type": "person", "status": "active", "country": "GB"}
-POST = {"platform": "stackexchange", "surface": "post", "coauthor_ids": [], "mentions": [], "tags": [], "flags": []}
-SEEN = {"visibility": "public", "created_at": OLD, "recorded_at": OLD}
-OBJECTION = {"kind": "object", "subject_type": "account", "status": "upheld", "channel": "form"}
-WORLD: dict[str, list[dict[str, Any]]] = {
-    "posts": [
-        POST | SEEN | {"post_id": f"p{n}", "account_id": f"a{n % 6}", "text": f"tram number {n}", "public_since": OLD}
-        for n in range(24)
-    ],
-    "profiles": [
-        PERSON | SEEN | {"account_id": f"a{n}", "person_id": f"h{n}", "visibility_since": OLD, "country_since": OLD}
-        for n in range(6)
-    ],
-    "objections": [
-        OBJECTION
-        | {"objection_id": "o1", "subject_id": "a1"}
-        | dict.fromkeys(("effective_at", "received_at", "recorded_at"), OLD)
-    ],
-}
-
-
-@dataclass
-class Found:
-    """What the kills did, and what was wrong after the reruns."""
-
-    moments: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    repaired: int = 0
 
 
 def child(folder: Path, first: int, seals: bool) -> None:
@@ -114,7 +77,7 @@ def numbered(folder: Path, number: int) -> BuildRequest:
         dataset="uk-social",
         warehouse=folder / "warehouse",
         source=source_of(folder / "inputs", [*REQUIRED_INPUTS]),
-        policy=policy(),
+        policy=policy(searches=False),
         cutoff=NOW - timedelta(seconds=number),
         now=NOW,
         key_file=folder / "keys/uk-social.key",
@@ -122,29 +85,14 @@ def numbered(folder: Path, number: int) -> BuildRequest:
     )
 
 
-def policy() -> Policy:
-    """That of forums, which needs three tables, without the search for duplicates."""
-    whole = read_policy(ROOT / "conf/policies/forum.toml")
-    no_search = {"exact": False, "near": False}
-    parts = {name: getattr(whole, name).model_copy(update=no_search) for name in ("dedup", "objector_copies")}
-    return whole.model_copy(update=parts)
-
-
-def write_world(inputs: Path) -> None:
-    """The tiny world's tables."""
-    for table, found in WORLD.items():
-        schema = to_arrow_schema(cast("StructType", StructType.fromDDL(INPUTS[table])), timezone="UTC")
-        write_deltalake(inputs / table, pa.Table.from_pylist(found, schema))
-
-
 class Builder:
     """A child process, and what it has said so far."""
 
     def __init__(self, folder: Path, first: int, seals: bool) -> None:
-        command = [sys.executable, "-m", "tests.faults_seal", "--child", str(folder), "--first", str(first)]
+        command = [sys.executable, "-m", "tests.faults.driver", str(folder), str(first)]
         with (folder / "child.log").open("a") as log:
             self.process = subprocess.Popen(
-                [*command, *(["--seals"] if seals else [])],
+                [*command, *(["seals"] if seals else [])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -178,7 +126,7 @@ class Builder:
                 pipe.close()  # type: ignore[union-attr]
 
 
-def moment(dataset: Path, number: int, before: int) -> str:
+def moment(dataset: Path, before: int) -> str:
     """How far the killed build had come, by what lies on disk."""
     made = [commit for commit in commits(dataset) if commit.build_id][before:]
     if not made:
@@ -213,38 +161,53 @@ def rows(dataset: Path, version: int) -> list[dict[str, Any]]:
     return sorted(table.to_pylist(), key=lambda row: str(row["doc_id"]))
 
 
-def run(folder: Path, kills: int, seed: int) -> Found:
-    """Kills so many builders, and looks at the dataset after each rerun."""
-    chance, found, dataset = random.Random(seed), Found(), folder / "warehouse/uk-social"
-    folder.mkdir()
+def driver(folder: Path, kills: int, seed: int) -> Iterator[Tried]:
+    """Kills so many builders, of two datasets abreast."""
+    done: Queue[Tried | BaseException] = Queue()
+    lanes = [Thread(target=lane, args=(folder / str(n), kills // 2 + kills % 2 * n, seed + n, done)) for n in (0, 1)]
+    for each in lanes:
+        each.start()
+    for _ in range(kills):
+        one = done.get()
+        if isinstance(one, BaseException):
+            raise one
+        yield one
+
+
+def lane(folder: Path, kills: int, seed: int, done: Queue[Tried | BaseException]) -> None:
+    try:
+        for one in killed(folder, kills, random.Random(seed)):
+            done.put(one)
+    except BaseException as broken:
+        done.put(broken)
+        raise
+
+
+def killed(folder: Path, kills: int, chance: random.Random) -> Iterator[Tried]:
+    """Kills a builder, and looks at the dataset after its rerun, so many times."""
+    dataset = folder / "warehouse/uk-social"
+    folder.mkdir(parents=True)
     builder = Builder(folder, 0, seals=False)
-    builder.until("built 0")
-    reference, stated = rows(dataset, 1), dict[Path, bytes]()
-    lasts = {since: duration(builder, dataset, since) for since in ("begin", "commit", "made")}
-    number = 4
-    for kill in range(kills):
-        since, with_java = chance.choice(["begin", "commit", "made"]), chance.random() < 0.5
-        before = sum(bool(commit.build_id) for commit in commits(dataset))
-        builder.go_on()
-        reach(builder, dataset, since)
-        time.sleep(chance.uniform(0, lasts[since]))
-        builder.kill(with_java)
-        found.moments[moment(dataset, number, before)] += 1
-        builder = Builder(folder, number, seals=chance.random() < 0.5)
-        builder.until(f"built {number}")
-        wrong = list(faults(dataset, reference))
-        found.wrong += wrong
-        found.lost += [
-            path.name for path, content in stated.items() if not path.exists() or path.read_bytes() != content
-        ]
-        found.repaired += not wrong
-        stated = {path: path.read_bytes() for path in (dataset / "evidence/statements").glob("*.json")}
-        number += 1
-        print(
-            f"lane {seed}: {kill + 1} kills: {dict(found.moments)}; wrong {found.wrong}, lost {found.lost}", flush=True
-        )
-    builder.kill(with_java=True)
-    return found
+    try:
+        builder.until("built 0")
+        reference, stated = rows(dataset, 1), dict[Path, bytes]()
+        lasts = {since: duration(builder, dataset, since) for since in ("begin", "commit", "made")}
+        for number in range(4, 4 + kills):
+            since, with_java = chance.choice(["begin", "commit", "made"]), chance.random() < 0.5
+            before = sum(bool(commit.build_id) for commit in commits(dataset))
+            builder.go_on()
+            reach(builder, dataset, since)
+            time.sleep(chance.uniform(0, lasts[since]))
+            builder.kill(with_java)
+            what = f"{'Python and Java' if with_java else 'Python'} killed {moment(dataset, before)}"
+            builder = Builder(folder, number, seals=chance.random() < 0.5)
+            said = builder.until(f"built {number}")
+            wrong = list(faults(dataset, reference))
+            lost = [path.name for path, held in stated.items() if not path.exists() or path.read_bytes() != held]
+            yield Tried(what, said, wrong, lost, not wrong)
+            stated = {path: path.read_bytes() for path in (dataset / "evidence/statements").glob("*.json")}
+    finally:
+        builder.kill(with_java=True)
 
 
 def reach(builder: Builder, dataset: Path, since: str) -> None:
@@ -258,12 +221,6 @@ def reach(builder: Builder, dataset: Path, since: str) -> None:
         time.sleep(0.001)
 
 
-def together(some: Found, others: Found) -> Found:
-    """What two lanes found."""
-    both = (some.wrong + others.wrong, some.lost + others.lost, some.repaired + others.repaired)
-    return Found(some.moments + others.moments, *both)
-
-
 def duration(builder: Builder, dataset: Path, since: str) -> float:
     """How long an undisturbed build takes from there to its end."""
     builder.go_on()
@@ -274,29 +231,14 @@ def duration(builder: Builder, dataset: Path, since: str) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--lanes", type=int, default=2, help="datasets that are built, and builders killed, abreast")
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument("--seals", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        try:
-            child(given.child, given.first, given.seals)
-        except CorpusError as mistake:
-            print(f"faults: {mistake}", file=sys.stderr)
-            return mistake.exit_code
-        return 0
-    shares = [given.kills // given.lanes + (lane < given.kills % given.lanes) for lane in range(given.lanes)]
-    with TemporaryDirectory(prefix="corpus-faults-") as folder, ThreadPoolExecutor(given.lanes) as side_by_side:
-        lanes = [Path(folder) / str(lane) for lane in range(given.lanes)]
-        seeds = range(given.seed, given.seed + given.lanes)
-        found = reduce(together, side_by_side.map(run, lanes, shares, seeds))
-    print(f"{given.kills} kills (seeds from {given.seed}): {', '.join(f'{n} {m}' for m, n in found.moments.items())}")
-    print(f"wrong versions {len(found.wrong)}, lost {len(found.lost)}, repaired by a rerun {found.repaired}")
-    return 1 if found.wrong or found.lost or found.repaired < given.kills else 0
+    """The child's."""
+    folder, first, *seals = sys.argv[1:]
+    try:
+        child(Path(folder), int(first), bool(seals))
+    except CorpusError as mistake:
+        print(f"faults: {mistake}", file=sys.stderr)
+        return mistake.exit_code
+    return 0
 
 
 if __name__ == "__main__":
