@@ -52,6 +52,8 @@ def child(folder: Path, first: int, seals: bool) -> None:
     """Builds one version of each dataset after another until somebody kills it; says on stdout where it is."""
     own = {"spark.driver.memory": "2g", "spark.sql.warehouse.dir": str(folder / "spark"), "spark.master": "local[2]"}
     spark = open_session("faults", ROOT / "conf/spark/local.conf", SETTINGS_FOR_TESTS | own)
+    if not (folder / "inputs").is_dir():
+        write_world(folder / "inputs")
     commit_version = building.commit_version
 
     def seen(*arguments: Any) -> Any:
@@ -63,17 +65,16 @@ def child(folder: Path, first: int, seals: bool) -> None:
     while True:
         tell(f"begin {number}")
         with ThreadPoolExecutor(CREW) as crew:
-            list(crew.map(partial(made, spark, folder, number, seals), range(CREW)))
+            list(crew.map(partial(made, spark, seals), [numbered(folder, number, place) for place in range(CREW)]))
         tell(f"built {number}")
         if not sys.stdin.readline():  # the parent has looked, or is gone
             return
         number, seals = number + 1, False
 
 
-def made(spark: SparkSession, folder: Path, number: int, seals: bool, place: int) -> None:
+def made(spark: SparkSession, seals: bool, request: BuildRequest) -> None:
     """Makes one version of one of the datasets, a little after the others or before them."""
-    request = numbered(folder, number, place)
-    time.sleep(random.Random(f"{number} {place}").uniform(0, APART))
+    time.sleep(random.Random(f"{request.cutoff} {request.warehouse.name}").uniform(0, APART))
     if seals and (request.folder / "snapshot/_delta_log").is_dir():
         seal(request.folder, request.signing_key, lambda: nullcontext(spark), 60)
     building.build(spark, request)
@@ -102,7 +103,8 @@ class Builder:
 
     def __init__(self, folder: Path, first: int, seals: bool) -> None:
         command = [sys.executable, "-m", "tests.faults.driver", str(folder), str(first)]
-        with (folder / "child.log").open("a") as log:
+        self.log = folder / "child.log"
+        with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [*command, *(["seals"] if seals else [])],
                 stdin=subprocess.PIPE,
@@ -118,7 +120,8 @@ class Builder:
         for line in self.process.stdout or ():
             if line.startswith(words):
                 return line.strip()
-        raise RuntimeError(f"a builder ended by itself with {self.process.wait()} before it said '{words}'")
+        last = self.log.read_text(encoding="utf-8").splitlines()[-1:]
+        raise RuntimeError(f"a builder ended by itself ({self.process.wait()}) before it said '{words}': {last}")
 
     def go_on(self) -> None:
         """Lets it begin the next build."""
@@ -176,7 +179,7 @@ def rows(dataset: Path, version: int) -> list[dict[str, Any]]:
 def driver(folder: Path, kills: int, seed: int) -> Iterator[Tried]:
     """Kills drivers until so many builds were killed, four at a time, and looks at the datasets after each rerun."""
     chance, places = random.Random(seed), [folder / str(place) / "uk-social" for place in range(CREW)]
-    write_world(folder / "inputs")
+    folder.mkdir(parents=True)
     builder = Builder(folder, 0, seals=False)
     try:
         cold = duration(builder, "begin", "built 0")
