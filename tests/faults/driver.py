@@ -1,9 +1,10 @@
-"""Kills real builds at random moments, and looks at what a rerun makes of them.
+"""Kills real drivers at random moments, and looks at what a rerun makes of their builds.
 
-A child process builds one version after another; the parent kills it (Python alone, or its Java too) in a build:
-anywhere, from the intent on, or from the commit on. The next child begins the same build again. Then every
-version must be there once, hold the rows of the undisturbed first version, and stand in the log in order.
-The world is tiny, and its policy without duplicates: what is killed is the protocol, whatever was judged.
+A child process builds the next versions of four datasets, side by side and each at its own pace; the parent kills it
+(Python alone, or its Java too): anywhere, or when one of them has come to its commit. The next child begins the same
+builds again, and is perhaps killed as well. Once they are all made, every version must be there once, hold the rows of
+the undisturbed first version, and stand in the log in order. The world is tiny, and its policy without duplicates: what
+is killed is the protocol, whatever was judged.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 from typing import Any
 
 from deltalake import DeltaTable
+from pyspark.sql import SparkSession
 
 from corpus import build as building
 from corpus.errors import CorpusError
@@ -40,10 +42,15 @@ from tests.faults.scene import Tried
 from tests.faults.world import NOW, policy, write_world
 from tests.small_inputs import source_of
 
+CREW = 4
+"""So many datasets are built by one driver: Java's start is dear, and builds meet its end at different moments."""
+APART = 12.0
+"""Seconds within which they begin."""
+
 
 def child(folder: Path, first: int, seals: bool) -> None:
-    """Builds one version after another until somebody kills it; says on stdout where it is."""
-    own = {"spark.driver.memory": "1g", "spark.sql.warehouse.dir": str(folder / "spark"), "spark.master": "local[1]"}
+    """Builds one version of each dataset after another until somebody kills it; says on stdout where it is."""
+    own = {"spark.driver.memory": "2g", "spark.sql.warehouse.dir": str(folder / "spark"), "spark.master": "local[2]"}
     spark = open_session("faults", ROOT / "conf/spark/local.conf", SETTINGS_FOR_TESTS | own)
     if not (folder / "inputs").is_dir():
         write_world(folder / "inputs")
@@ -56,31 +63,37 @@ def child(folder: Path, first: int, seals: bool) -> None:
     building.commit_version = seen  # type: ignore[assignment]
     number = first
     while True:
-        request = numbered(folder, number)
         tell(f"begin {number}")
-        if seals and (request.folder / "snapshot/_delta_log").is_dir():
-            seal(request.folder, request.signing_key, lambda: nullcontext(spark), 60)
-        made = building.build(spark, request)
-        tell(f"built {number} {made.version}")
+        with ThreadPoolExecutor(CREW) as crew:
+            list(crew.map(partial(made, spark, seals), [numbered(folder, number, place) for place in range(CREW)]))
+        tell(f"built {number}")
         if not sys.stdin.readline():  # the parent has looked, or is gone
             return
         number, seals = number + 1, False
+
+
+def made(spark: SparkSession, seals: bool, request: BuildRequest) -> None:
+    """Makes one version of one of the datasets, a little after the others or before them."""
+    time.sleep(random.Random(f"{request.cutoff} {request.warehouse.name}").uniform(0, APART))
+    if seals and (request.folder / "snapshot/_delta_log").is_dir():
+        seal(request.folder, request.signing_key, lambda: nullcontext(spark), 60)
+    building.build(spark, request)
 
 
 def tell(what: str) -> None:
     print(what, flush=True)
 
 
-def numbered(folder: Path, number: int) -> BuildRequest:
+def numbered(folder: Path, number: int, place: int) -> BuildRequest:
     """The request of a build; each has another cutoff, and the same posts before it."""
     return BuildRequest(
         dataset="uk-social",
-        warehouse=folder / "warehouse",
+        warehouse=folder / str(place),
         source=source_of(folder / "inputs", [*REQUIRED_INPUTS]),
         policy=policy(searches=False),
         cutoff=NOW - timedelta(seconds=number),
         now=NOW,
-        key_file=folder / "keys/uk-social.key",
+        key_file=folder / f"keys/{place}/uk-social.key",
         wait_seconds=60,
     )
 
@@ -90,7 +103,8 @@ class Builder:
 
     def __init__(self, folder: Path, first: int, seals: bool) -> None:
         command = [sys.executable, "-m", "tests.faults.driver", str(folder), str(first)]
-        with (folder / "child.log").open("a") as log:
+        self.log = folder / "child.log"
+        with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [*command, *(["seals"] if seals else [])],
                 stdin=subprocess.PIPE,
@@ -106,7 +120,8 @@ class Builder:
         for line in self.process.stdout or ():
             if line.startswith(words):
                 return line.strip()
-        raise RuntimeError(f"a builder ended by itself with {self.process.wait()} before it said '{words}'")
+        last = self.log.read_text(encoding="utf-8").splitlines()[-1:]
+        raise RuntimeError(f"a builder ended by itself ({self.process.wait()}) before it said '{words}': {last}")
 
     def go_on(self) -> None:
         """Lets it begin the next build."""
@@ -128,7 +143,7 @@ class Builder:
 
 def moment(dataset: Path, before: int) -> str:
     """How far the killed build had come, by what lies on disk."""
-    made = [commit for commit in commits(dataset) if commit.build_id][before:]
+    made = [commit for commit in commits(dataset) if commit.build_id][before:]  # before: what there was
     if not made:
         return "before the commit"
     if not statement_path(dataset, made[0].version).exists():
@@ -162,72 +177,73 @@ def rows(dataset: Path, version: int) -> list[dict[str, Any]]:
 
 
 def driver(folder: Path, kills: int, seed: int) -> Iterator[Tried]:
-    """Kills so many builders, of two datasets abreast."""
-    done: Queue[Tried | BaseException] = Queue()
-    lanes = [Thread(target=lane, args=(folder / str(n), kills // 2 + kills % 2 * n, seed + n, done)) for n in (0, 1)]
-    for each in lanes:
-        each.start()
-    for _ in range(kills):
-        one = done.get()
-        if isinstance(one, BaseException):
-            raise one
-        yield one
-
-
-def lane(folder: Path, kills: int, seed: int, done: Queue[Tried | BaseException]) -> None:
-    try:
-        for one in killed(folder, kills, random.Random(seed)):
-            done.put(one)
-    except BaseException as broken:
-        done.put(broken)
-        raise
-
-
-def killed(folder: Path, kills: int, chance: random.Random) -> Iterator[Tried]:
-    """Kills a builder, and looks at the dataset after its rerun, so many times."""
-    dataset = folder / "warehouse/uk-social"
+    """Kills drivers until so many builds were killed, four at a time, and looks at the datasets after each rerun."""
+    chance, places = random.Random(seed), [folder / str(place) / "uk-social" for place in range(CREW)]
     folder.mkdir(parents=True)
     builder = Builder(folder, 0, seals=False)
     try:
-        builder.until("built 0")
-        reference, stated = rows(dataset, 1), dict[Path, bytes]()
-        lasts = {since: duration(builder, dataset, since) for since in ("begin", "commit", "made")}
-        for number in range(4, 4 + kills):
-            since, with_java = chance.choice(["begin", "commit", "made"]), chance.random() < 0.5
-            before = sum(bool(commit.build_id) for commit in commits(dataset))
-            builder.go_on()
-            reach(builder, dataset, since)
-            time.sleep(chance.uniform(0, lasts[since]))
-            builder.kill(with_java)
-            what = f"{'Python and Java' if with_java else 'Python'} killed {moment(dataset, before)}"
-            builder = Builder(folder, number, seals=chance.random() < 0.5)
+        cold = duration(builder, "begin", "built 0")
+        reference = [rows(dataset, 1) for dataset in places]
+        stated = [statements(dataset) for dataset in places]
+        builder.go_on()
+        warm = {"begin": duration(builder, "begin", "built 1")}
+        builder.go_on()
+        warm["commit"] = duration(builder, "commit", "built 2") / 2
+        number = 3
+        while kills > 0:
+            builder, killed = killed_in_turn(builder, folder, number, chance, warm | {"cold": cold})
             said = builder.until(f"built {number}")
-            wrong = list(faults(dataset, reference))
-            lost = [path.name for path, held in stated.items() if not path.exists() or path.read_bytes() != held]
-            yield Tried(what, said, wrong, lost, not wrong)
-            stated = {path: path.read_bytes() for path in (dataset / "evidence/statements").glob("*.json")}
+            wrong = [list(faults(*each)) for each in zip(places, reference, strict=True)]
+            lost = [gone(before) for before in stated]
+            for place, what in killed:
+                yield Tried(what, f"dataset {place}: {said}", wrong[place], lost[place], not wrong[place])
+            stated = [statements(dataset) for dataset in places]
+            kills, number = kills - len(killed), number + 1
     finally:
         builder.kill(with_java=True)
 
 
-def reach(builder: Builder, dataset: Path, since: str) -> None:
-    """Waits until a build begins, comes to its intent, or has made its commit."""
-    newest = max((dataset / "snapshot/_delta_log").glob("*.json"))
-    builder.until("begin")
-    if since == "begin":
-        return
-    builder.until("commit")
-    while since == "made" and not newest.with_stem(f"{int(newest.stem) + 1:020d}").exists():
-        time.sleep(0.001)
-
-
-def duration(builder: Builder, dataset: Path, since: str) -> float:
-    """How long an undisturbed build takes from there to its end."""
+def killed_in_turn(
+    builder: Builder, folder: Path, number: int, chance: random.Random, lasts: dict[str, float]
+) -> tuple[Builder, list[tuple[int, str]]]:
+    """Kills the builder in its next builds, and perhaps who mends them; who comes last, and what was killed where."""
+    places = [folder / str(place) / "uk-social" for place in range(CREW)]
+    before, killed = [built(dataset) for dataset in places], list[tuple[int, str]]()
     builder.go_on()
-    reach(builder, dataset, since)
+    for turn in range(chance.choice([1, 1, 2, 3])):
+        since, with_java = chance.choice(["begin", "commit"]), chance.random() < 0.5
+        builder.until("begin")
+        for _ in range(chance.randint(1, CREW) if since == "commit" and not turn else 0):
+            builder.until("commit")
+        time.sleep(chance.uniform(0, lasts["cold" if turn else since]))
+        builder.kill(with_java)
+        who = "Python and Java" if with_java else "Python"
+        killed += [(at, f"{who} killed {moment(places[at], before[at])}") for at in range(CREW)]
+        builder = Builder(folder, number, seals=chance.random() < 0.5)
+    return builder, killed
+
+
+def duration(builder: Builder, begin: str, end: str) -> float:
+    """How long undisturbed builds take from there to there."""
+    builder.until(begin)
     began = time.monotonic()
-    builder.until("built")
+    builder.until(end)
     return time.monotonic() - began
+
+
+def built(dataset: Path) -> int:
+    """How many versions builds have made."""
+    return sum(bool(commit.build_id) for commit in commits(dataset))
+
+
+def statements(dataset: Path) -> dict[Path, bytes]:
+    """Every statement as it stands."""
+    return {path: path.read_bytes() for path in (dataset / "evidence/statements").glob("*.json")}
+
+
+def gone(before: dict[Path, bytes]) -> list[str]:
+    """The statements that are not there any more, or are others."""
+    return [path.name for path, held in before.items() if not path.exists() or path.read_bytes() != held]
 
 
 def main() -> int:
