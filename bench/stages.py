@@ -1,4 +1,4 @@
-"""Where the time of a build goes: one row per query and per stage, by Spark's own metrics, as Markdown.
+"""Where the time of a build goes: by query and by stage, by Spark's own metrics, as Markdown.
 
 Each query is named by the line of ours that asked for it. The world is made once; or name another's source file, with
 a file `as-of` beside it that holds the cutoff.
@@ -9,6 +9,7 @@ Example: python bench/stages.py --posts 1000000 --conf spark.sql.shuffle.partiti
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import time
@@ -33,7 +34,10 @@ ACTIONS = {
     SparkSession: ("sql",),
 }
 """What makes Spark work, by class."""
-IN_TOTAL = ("seconds", "task_s", "cpu_s", "gc_s", "in_mb", "out_mb", "shuffled_mb", "spilled_mb")
+SUMS = ("task_s", "cpu_s", "gc_s", "in_mb", "out_mb", "shuffled_mb", "spilled_mb")
+NONE = dict.fromkeys(SUMS, 0.0)
+LEAST = 0.005
+"""A row that took a smaller part of the whole is left out, unless all are asked for."""
 
 
 def main() -> int:
@@ -44,8 +48,11 @@ def main() -> int:
     parser.add_argument("--exact-only", action="store_true", help="without the rules that look for likeness")
     parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark")
     parser.add_argument("--warm", action="store_true", help="measure the second build of two")
+    parser.add_argument("--all", action="store_true", help="also what took no time worth naming")
     asked = parser.parse_args()
-    settings = {"spark.ui.retainedStages": "10000"} | dict(pair.split("=", 1) for pair in asked.conf)
+    settings = {"spark.ui.retainedStages": "10000", "spark.sql.ui.retainedExecutions": "10000"} | dict(
+        pair.split("=", 1) for pair in asked.conf
+    )
     spark = open_session("bench stages", ROOT / "conf/spark/local.conf", settings)
     source = asked.source or source_of(spark, crowded(asked.posts))
     name_queries(spark)
@@ -53,8 +60,11 @@ def main() -> int:
         shutil.rmtree(PLACE, ignore_errors=True)
         known, began = newest(spark), time.monotonic()
         build(spark, request_of(source, PLACE, asked.exact_only))
-        print(f"build {turn + 1}: {time.monotonic() - began:.1f} s")
-    print(f"\n{as_markdown(queries(spark, known[0]))}\n\n{as_markdown(stages(spark, known[1]))}")
+        took = time.monotonic() - began
+        print(f"build {turn + 1}: {took:.1f} s")
+    least = 0 if asked.all else LEAST * took
+    ran = [{k: v for k, v in row.items() if k != "began"} for row in stages(spark, known[1])]
+    print(f"\n{as_markdown(queries(spark, known[0]), least)}\n\n{as_markdown(ran, least)}")
     spark.stop()
     return 0
 
@@ -96,26 +106,37 @@ def _callers() -> list[str]:
 
 def newest(spark: SparkSession) -> tuple[int, int]:
     """The newest query and the newest stage so far."""
-    return (
-        max((row["query"] for row in queries(spark, -1)), default=-1),
-        max((row["stage"] for row in stages(spark, -1)), default=-1),
-    )
+    asked = (one.executionId() for one in _listed(_sql_store(spark).executionsList()))
+    return max(asked, default=-1), max((row["stage"] for row in stages(spark, -1)), default=-1)
 
 
 def queries(spark: SparkSession, after: int) -> list[dict[str, Any]]:
-    """The queries that ended, one row each, with the sums of their stages."""
-    by_stage = {row["stage"]: row for row in stages(spark, -1)}
-    found = []
-    for one in _listed(_sql_store(spark).executionsList()):
-        if one.executionId() <= after or not one.completionTime().isDefined():
-            continue
-        seconds = (one.completionTime().get().getTime() - one.submissionTime()) / 1000
+    """One row per place that asked, with the sums of its queries; `waits` is what it took with no stage running.
+
+    A query that Delta asks to answer another is counted with that one.
+    """
+    by_stage, places = {row["stage"]: row for row in stages(spark, -1)}, dict[str, dict[str, Any]]()
+    asked = [one for one in _listed(_sql_store(spark).executionsList()) if one.executionId() > after]
+    for one in asked:
+        place = re.sub("^Delta: |: Filtering files.*", "", one.description())
+        row = places.setdefault(place, {"asked by": place, "queries": 0, "seconds": 0.0, "waits": 0.0} | NONE)
         own = [by_stage[stage] for stage in _listed(one.stages()) if stage in by_stage]
-        found.append(
-            {"query": one.executionId(), "asked by": one.description(), "seconds": round(seconds, 2)}
-            | {name: round(sum(row[name] for row in own), 1) for name in IN_TOTAL[1:]}
-        )
-    return found
+        if one.rootExecutionId() == one.executionId() and one.completionTime().isDefined():
+            seconds = (one.completionTime().get().getTime() - one.submissionTime()) / 1000
+            row["queries"] += 1
+            row["seconds"] += seconds
+            row["waits"] += seconds
+        row["waits"] -= _busy(own)
+        row |= {name: row[name] + sum(stage[name] for stage in own) for name in SUMS}
+    return list(places.values())
+
+
+def _busy(some: list[dict[str, Any]]) -> float:
+    """The seconds in which at least one of these stages ran."""
+    busy, until = 0.0, 0.0
+    for began, ended in sorted((stage["began"], stage["began"] + stage["seconds"]) for stage in some):
+        busy, until = busy + max(0.0, ended - max(began, until)), max(until, ended)
+    return busy
 
 
 def stages(spark: SparkSession, after: int) -> list[dict[str, Any]]:
@@ -132,6 +153,7 @@ def _stage(one: JavaObject) -> dict[str, Any]:
     return {
         "stage": one.stageId(),
         "asked by": one.description().get() if one.description().isDefined() else one.name(),
+        "began": began / 1000,
         "seconds": (ended.get().getTime() - began) / 1000 if ended.isDefined() else 0.0,
         "tasks": one.numTasks(),
         "task_s": one.executorRunTime() / 1e3,
@@ -147,13 +169,14 @@ def _stage(one: JavaObject) -> dict[str, Any]:
     }
 
 
-def as_markdown(rows: list[dict[str, Any]]) -> str:
-    """A table of these rows, in their order, with the sums of what adds up."""
+def as_markdown(rows: list[dict[str, Any]], least: float) -> str:
+    """A table of the rows that took so many seconds, in their order, with the sums over all of what adds up."""
     if not rows:
         return "nothing ran"
-    total = dict.fromkeys(rows[0], "") | {name: sum(row[name] for row in rows) for name in IN_TOTAL}
+    adds_up = [name for name in ("seconds", "waits", *SUMS) if name in rows[0]]
+    total = dict.fromkeys(rows[0], "") | {name: sum(row[name] for row in rows) for name in adds_up}
     lines = [rows[0].keys(), ("---" if name == "asked by" else "--:" for name in rows[0])]
-    lines += [map(_shown, row.values()) for row in [*rows, total]]
+    lines += [map(_shown, row.values()) for row in [*(r for r in rows if r["seconds"] >= least), total]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
