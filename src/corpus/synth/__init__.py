@@ -40,26 +40,34 @@ TRUTH = "post_id STRING, planted STRING, copy_of STRING"
 
 
 def world(  # noqa: PLR0913 (all that decides a world)
-    spark: SparkSession, *, posts: int, seed: int, as_of: datetime, wave: int = 0, in_place: bool = False
+    spark: SparkSession,
+    *,
+    posts: int,
+    seed: int,
+    as_of: datetime,
+    wave: int = 0,
+    in_place: bool = False,
+    accounts: int | None = None,
 ) -> dict[str, DataFrame]:
     """The input tables of the contract, as exported `wave` hours after `as_of`, and the table `truth`; all lazy.
 
     The same arguments give the same rows. A later wave holds the rows of the earlier ones, changed ones with a later
     `recorded_at`. The totals in `feeds` are those after an ingest, which keeps one row a key; `in_place`, those of the
-    rows as they are. Raises ConfigError for a size, time or wave that no world can have.
+    rows as they are. There are a tenth as many `accounts` as posts, unless it says how many.
+    Raises ConfigError for a size, time or wave that no world can have.
     """
-    made = _checked(World(posts, seed, as_of, wave))
-    accounts = spark.range(made.accounts).toDF("account").transform(_with_people, made)
+    made = _checked(World(posts, seed, as_of, wave, accounts))
+    people = spark.range(made.accounts).toDF("account").transform(_with_people, made)
     drafts = _drafts(spark, made)
-    sent = accounts.crossJoin(spark.range(2).toDF("turn")).transform(with_columns, made, "notice").where("is_sent")
-    linked = accounts.where("role IN ('linked_calm', 'linked', 'unlinked')")
+    sent = people.crossJoin(spark.range(2).toDF("turn")).transform(with_columns, made, "notice").where("is_sent")
+    linked = people.where("role IN ('linked_calm', 'linked', 'unlinked')")
     tables = {
         "posts": drafts.transform(_with_text, made).transform(_as_rows, made, "posts"),
-        "profiles": accounts.where("role != 'no_profile'").transform(_as_rows, made, "profiles"),
-        "objections": _objections(accounts, made),
+        "profiles": people.where("role != 'no_profile'").transform(_as_rows, made, "profiles"),
+        "objections": _objections(people, made),
         "links": linked.transform(_as_rows, made, "links"),
         "notices": sent.transform(_as_rows, made, "notices"),
-        "requests": _requests(accounts, made),
+        "requests": _requests(people, made),
     }
     truth = drafts.where("NOT is_second_twin").transform(with_columns, made, "outcome")
     contract = {table: as_contract(rows, table) for table, rows in tables.items()}

@@ -45,17 +45,21 @@ HEAD = 2
 
 @dataclass(frozen=True)
 class World:
-    """What decides a world: its size, its seed, the instant at which it was exported, and the hours since."""
+    """What decides a world: its size, its seed, the instant at which it was exported, and the hours since.
+
+    Of `people` there are a tenth as many as posts, unless it says how many.
+    """
 
     posts: int
     seed: int
     as_of: datetime
     wave: int
+    people: int | None = None
 
     @property
     def accounts(self) -> int:
         """At least one block of pairs."""
-        return max(2 * BLOCK, self.posts // 20 * 2)
+        return max(2 * BLOCK, (self.people or self.posts // 10) // 2 * 2)
 
     @property
     def new_posts(self) -> int:
