@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from corpus.errors import EnvironmentFault, SourceError
+from corpus.errors import BrokenOff, SourceError
 from corpus.mishaps import plainly_told
 
 
@@ -41,7 +41,7 @@ def test_a_file_that_goes_before_it_is_read_is_said_to_be_gone(spark: SparkSessi
 
 def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path) -> None:
     with (
-        pytest.raises(EnvironmentFault, match=rf"A disk is full: there are \d+ MB free in {tmp_path}, "),
+        pytest.raises(BrokenOff, match=rf"A disk is full: there are \d+ MB free in {tmp_path}, "),
         plainly_told("worlds", tmp_path),
         Path("/dev/full").open("wb", buffering=0) as full,
     ):
