@@ -477,7 +477,7 @@ def test_changes_of_policy_are_counted_in_posts_each_alone_and_all_together(
 def test_the_same_pins_give_the_same_digest_again(spark: SparkSession, made: Made) -> None:
     key, bits = snapshot_key(made)
     again = judge(inputs_of_version(spark, made.built.statement), made.request.policy, made.request.clock)
-    documents = snapshot.as_documents(again, key, bits, spark)
+    documents = again.transform(snapshot.with_ids, key, bits, spark).transform(snapshot.as_documents)
     assert snapshot.row_digest(documents) == made.built.statement["subject"][0]["digest"]["sha256"]
 
 
