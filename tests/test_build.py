@@ -607,7 +607,7 @@ def test_the_same_pins_give_the_same_digest_again_by_path_or_by_name(
     source = by_name.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     named = {"predicate": made.built.statement["predicate"] | {"source": source}}
     again = judge(inputs_of_version(spark, named), made.request.policy, made.request.clock)
-    documents = snapshot.as_documents(again, key, bits, spark)
+    documents = again.transform(snapshot.with_ids, key, bits, spark).transform(snapshot.as_documents)
     assert snapshot.row_digest(documents) == made.built.statement["subject"][0]["digest"]["sha256"]
 
 

@@ -59,7 +59,7 @@ def test_the_posts_move_once_to_meet_their_authors_and_no_key_stands_in_the_plan
     verdicts = verdicts_of(unsettled)
     assert wide_exchanges(verdicts) == ["account_id"]
     key = bytes(range(100, 132))
-    documents = snapshot.as_documents(verdicts, key, 4, unsettled)
+    documents = verdicts.transform(snapshot.with_ids, key, 4, unsettled).transform(snapshot.as_documents)
     plan = documents._jdf.queryExecution().toString().replace(" ", "")
     pads = [bytes(byte ^ pad for byte in key) for pad in (0, 0x36, 0x5C)]
     shown = [form for secret in pads for form in (secret[:6].hex(), secret[:6].decode("latin-1"))]

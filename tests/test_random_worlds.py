@@ -16,7 +16,7 @@ from corpus import accounts, inputs, notices, objections, pipeline, posts, refer
 from corpus.pipeline import judge
 from corpus.policy import Clock
 from corpus.reasons import Group, Reason, mask_of
-from corpus.snapshot import as_documents, row_digest
+from corpus.snapshot import as_documents, row_digest, with_ids
 from corpus.vectors import Batch, World, batches, inputs_of, read_worlds
 from tests.random_worlds import Maker, Row, compared, differences, first_path, random_batches, told
 from tests.vectors import VECTORS
@@ -207,7 +207,7 @@ def test_the_digest_knows_no_files_partitions_or_order(spark: SparkSession, rand
             for table in ("posts", "profiles", "objections", "links", "notices", "requests")
         }
         verdicts = judge(replace(given, **moved), random_batch.policy, random_batch.clock)
-        found = row_digest(as_documents(verdicts, b"k" * 32, 2, spark))
+        found = row_digest(as_documents(with_ids(verdicts, b"k" * 32, 2, spark)))
         spark.catalog.clearCache()
         return found
 

@@ -165,7 +165,7 @@ def digest_and_trees(
     request: BuildRequest, build_id: str, verdicts: DataFrame, keyed: tuple[bytes, int, SparkSession]
 ) -> tuple[str, dict[str, dict[str, str]]]:
     """The digest of the rows to be committed, and the trees of their posts and people, whose leaves are written."""
-    hashed = snapshot.as_row_hashes(verdicts, *keyed).persist()
+    hashed = snapshot.as_row_hashes(verdicts).persist()
     digest = snapshot.digest_of_hashes(hashed)
     accounts = snapshot.as_members(verdicts, *keyed).select("account_id")
     own = snapshot_key(keyed[0], request.dataset, build_id)
@@ -186,17 +186,17 @@ def _make_version(
     tables.create_side_tables(spark, folder, policy)
     tables.with_longer_retention(spark, folder, policy)
     base = snapshot.newest_version(spark, folder)
+    keyed = (key, bits, spark)
     with step("judging every post"), reading(f"An input of {request.source.name}"):
         people = judged_people(inputs, policy, clock)
-        verdicts = judge(inputs, policy, clock, people).persist()
+        verdicts = judge(inputs, policy, clock, people).transform(snapshot.with_ids, *keyed).persist()
         funnel = funnel_of(verdicts)
         gates = outcomes(request, clearance, funnel)
     with step("writing the side tables"):
-        keyed = (key, bits, spark)
         grounds = as_grounds(inputs, people, policy).transform(snapshot.with_bucket, F.col("subject_id"), *keyed)
         named = F.get("account_ids", F.lit(0))
         register = as_register(inputs, clearance.resolved).transform(snapshot.with_bucket, named, *keyed)
-        tables.write_side_table(snapshot.as_exclusions(verdicts, *keyed), folder, "exclusions", build_id, "post_id")
+        tables.write_side_table(snapshot.as_exclusions(verdicts), folder, "exclusions", build_id, "post_id")
         tables.write_side_table(snapshot.as_members(verdicts, *keyed), folder, "members", build_id, "doc_id")
         tables.write_side_table(grounds, folder, "grounds", build_id, "subject_id")
         tables.write_side_table(register, folder, "objections", build_id, "objection_id")
@@ -220,7 +220,7 @@ def _make_version(
         "snapshot": {"rows": str(funnel["kept"]), "digest": digest, "bucket_bits": str(bits)},
         "trees": trees,
     }
-    documents = snapshot.as_documents(verdicts, *keyed)
+    documents = snapshot.as_documents(verdicts)
     with step("committing the version"):
         return commit_version(spark, request, documents, intent, lambda: require_fresh(spark, request, pins, facts))
 

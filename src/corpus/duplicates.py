@@ -63,7 +63,12 @@ def as_fates(posts: DataFrame, dropped: DataFrame, capped: DataFrame) -> DataFra
     how many posts of other texts it `gained`; is_capped.
     """
     first = F.struct(F.isnull("created_at"), "created_at", "post_id")
-    texts = posts.groupBy("fingerprint").agg(F.min(first).alias("first"), F.count("*").alias("copies"))
+    texts = (
+        posts
+        .transform(of_texts_said_twice)
+        .groupBy("fingerprint")
+        .agg(F.min(first).alias("first"), F.count("*").alias("copies"))
+    )
     # many rows in, those of dropped texts out
     of_dropped = posts.join(dropped, on="fingerprint", how="inner").groupBy("instead.fingerprint")
     fates = (
@@ -77,6 +82,17 @@ def as_fates(posts: DataFrame, dropped: DataFrame, capped: DataFrame) -> DataFra
         .groupBy("fingerprint")
         .agg(*(F.max(name).alias(name) for name in ("first", "copies", "instead", "gained", "is_capped")))
     )
+
+
+def of_texts_said_twice(posts: DataFrame) -> DataFrame:
+    """The posts whose text others have too, and a few whose hash collides with another's.
+
+    Costs one exchange of hashes and counts; the rest then sort the few posts that matter, and not all.
+    """
+    hashed = posts.select("fingerprint", "created_at", "post_id", F.xxhash64("fingerprint").alias("hash"))
+    twice = hashed.groupBy("hash").count().where("count > 1").select("hash")
+    # many rows in, few out
+    return hashed.join(sent_where_few(twice), on="hash", how="left_semi")
 
 
 def dropped_texts(alike: DataFrame) -> DataFrame:

@@ -83,5 +83,6 @@ def comparable(c: schemas.Column) -> Column:
     if name in ("ruling_id", "campaign", "reshared_from", "reply_to"):
         return trim(column)
     if c.type == "ARRAY<STRING>":
-        return F.transform(column, trim if name == "flags" else as_id)
+        each = F.transform(column, trim if name == "flags" else as_id)
+        return F.when(F.size(column) > 0, each).otherwise(column)  # few posts name anybody, and a loop is slow
     return column

@@ -13,26 +13,23 @@ from corpus.objections import as_reach_of, reach_of_posts, spans_holding
 from corpus.policy import Clock, Policy
 from corpus.reasons import Reason, mask_of
 from corpus.rules import in_force, without_data
-from corpus.staging import sent_where_few
-from corpus.text import fingerprint, normalised
+from corpus.staging import looked_up, sent_where_few
+from corpus.text import fingerprint
 from corpus.verdicts import bitmap, first_objection_only, flagged, or_none
 
 
 def with_fingerprint(posts: DataFrame) -> DataFrame:
     """Adds `fingerprint`, which posts of equal normalised text share; null where the text has no letter or digit."""
-    normal = normalised(F.col("text"))
-    return posts.withColumn("normal", normal).select(
-        *posts.columns, F.when(F.col("normal") != "", fingerprint(F.col("normal"))).alias("fingerprint")
-    )
+    return posts.withColumn("fingerprint", fingerprint(F.col("text")))
 
 
 def with_author(posts: DataFrame, accounts: DataFrame) -> DataFrame:
     """Adds `reasons`: what the author's account carries for this very post. One row in, one row out."""
     return (
         posts
-        .join(accounts, on="account_id", how="left")
+        .join(accounts.drop("notice_id").transform(looked_up), on="account_id", how="left")
         .withColumn("reasons", account_reasons(F.col("platform"), F.col("created_at")))
-        .drop("account_reasons", "spans", "adult_from", "notice_id")
+        .drop("account_reasons", "spans", "adult_from")
     )
 
 

@@ -101,7 +101,12 @@ def _with_doubled_hops(hops: DataFrame) -> DataFrame:
 
 def _reasons_by_people(posts: DataFrame, accounts: DataFrame, applied: Column) -> DataFrame:
     """One row per post that names people: the reasons that come from them."""
-    named = posts.select("post_id", "platform", "created_at", _people().alias("people")).where(F.size("people") > 0)
+    named = (
+        posts
+        .where(reduce(Column.__or__, (F.size(column) > 0 for column in PEOPLE)))  # before lists are made of them
+        .select("post_id", "platform", "created_at", _people().alias("people"))
+        .where(F.size("people") > 0)
+    )
     carried = first_objection_only(account_reasons(F.col("platform"), F.col("created_at")).bitwiseAND(applied))
     return (
         named
@@ -138,7 +143,7 @@ def _incomplete_lists() -> Column:
     """The reasons whose list of people is null or holds a null."""
 
     def of(column: str, reason: Reason) -> Column:
-        complete = F.forall(column, lambda account: account.isNotNull())
+        complete = (F.size(column) == 0) | F.forall(column, lambda account: account.isNotNull())
         return F.when(~F.coalesce(complete, F.lit(False)), bitmap(reason.mask)).otherwise(bitmap(0))
 
     return reduce(Column.bitwiseOR, (of(column, reason) for column, reason in PEOPLE.items()))

@@ -180,8 +180,8 @@ def _gone_input(spark: SparkSession, source: Source, stated: dict[str, Any]) -> 
 def _compared(spark: SparkSession, version: Version, folder: Path, key: bytes, place: Path) -> Reproduction:
     said = version.predicate
     bits, code = int(said["snapshot"]["bucket_bits"]), code_identity()
-    verdicts = spark.read.parquet(str(place / "verdicts"))
-    rebuilt, own = snapshot.as_documents(verdicts, key, bits, spark), snapshot_key(key, folder.name, said["build_id"])
+    verdicts = spark.read.parquet(str(place / "verdicts")).transform(snapshot.with_ids, key, bits, spark)
+    rebuilt, own = snapshot.as_documents(verdicts), snapshot_key(key, folder.name, said["build_id"])
     released = spark.read.format("delta").option("versionAsOf", version.number).load(str(folder / "snapshot"))
     with step("comparing"):
         found = Reproduction(
@@ -205,7 +205,7 @@ def _compared(spark: SparkSession, version: Version, folder: Path, key: bytes, p
 
 def _trees_of(verdicts: DataFrame, keyed: tuple[bytes, int, SparkSession], key: bytes) -> Trees:
     """The trees of posts and persons that a build of these verdicts grows under this snapshot key, unwritten."""
-    hashed = snapshot.as_row_hashes(verdicts, *keyed)
+    hashed = snapshot.as_row_hashes(verdicts)
     accounts = snapshot.as_members(verdicts, *keyed).select("account_id")
     with leaves_of(hashed, accounts, key) as (leaves, sizes):
         return {name: tree.summary() for name, tree in trees_of(leaves, sizes).items()}

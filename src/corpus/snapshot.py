@@ -47,32 +47,40 @@ def bucket_bits_for(accounts: int) -> int:
     return min(MAX_BUCKET_BITS, max(0, (accounts // AUTHORS_PER_BUCKET).bit_length() - 1))
 
 
-def as_documents(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
+def with_ids(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
+    """Adds every post's `bucket`, and the `doc_id` of those that are in: once, whatever is then written of them."""
+    return (
+        verdicts
+        .transform(with_key, key, spark)
+        .withColumns({
+            "doc_id": F.when(F.col("reasons") == 0, _doc_id()),
+            "bucket": _bucket(F.col("account_id"), bits),
+        })
+        .transform(without_key)
+    )
+
+
+def as_documents(verdicts: DataFrame) -> DataFrame:
     """The posts that are in, as rows of the snapshot. Nothing of the author but the bucket."""
-    return verdicts.transform(_kept, key, spark).select(*_document(bits))
+    return verdicts.where(F.col("reasons") == 0).select(*_document())
 
 
-def as_row_hashes(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
+def as_row_hashes(verdicts: DataFrame) -> DataFrame:
     """The posts that are in, one narrow row each: post_id, doc_id, bucket, row_hash. For the digest and the trees."""
-    documents = verdicts.transform(_kept, key, spark).select("post_id", *_document(bits))
+    documents = verdicts.where(F.col("reasons") == 0).select("post_id", *_document())
     return documents.select("post_id", "doc_id", "bucket", _row_hash().alias("row_hash"))
 
 
-def as_exclusions(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) -> DataFrame:
+def as_exclusions(verdicts: DataFrame) -> DataFrame:
     """The posts that are out, as rows of the ledger, but for the build_id."""
-    return (
-        verdicts
-        .where(F.col("reasons") != 0)
-        .transform(with_key, key, spark)
-        .select(
-            "post_id",
-            "account_id",
-            "reasons",
-            primary_reason(F.col("reasons")).alias("primary_reason"),
-            "kept_instead",
-            "similarity",
-            _bucket(F.col("account_id"), bits).alias("bucket"),
-        )
+    return verdicts.where(F.col("reasons") != 0).select(
+        "post_id",
+        "account_id",
+        "reasons",
+        primary_reason(F.col("reasons")).alias("primary_reason"),
+        "kept_instead",
+        "similarity",
+        "bucket",
     )
 
 
@@ -83,18 +91,19 @@ def as_members(verdicts: DataFrame, key: bytes, bits: int, spark: SparkSession) 
         F.array_distinct(F.array_compact("coauthor_ids")),
         lambda account: F.struct(F.lit("coauthor").alias("role"), account.alias("account_id")),
     )
-    people = F.concat(author, F.coalesce(coauthors, F.array().cast("array<struct<role:string,account_id:string>>")))
+    people = F.when(F.size("coauthor_ids") > 0, F.concat(author, coauthors)).otherwise(author)
+    is_author = F.col("person.role") == "author"
     return (
         verdicts
         .where(F.col("reasons") == 0)
-        .select("post_id", F.explode(people).alias("person"))
+        .select("doc_id", "post_id", F.col("bucket").alias("own"), F.explode(people).alias("person"))
         .transform(with_key, key, spark)
         .select(
-            _doc_id().alias("doc_id"),
+            "doc_id",
             "post_id",
             "person.account_id",
             "person.role",
-            _bucket(F.col("person.account_id"), bits).alias("bucket"),
+            F.when(is_author, F.col("own")).otherwise(_bucket(F.col("person.account_id"), bits)).alias("bucket"),
         )
     )
 
@@ -174,19 +183,15 @@ def digest_of_hashes(rows: DataFrame) -> str:
     return sha256("".join(f"{bucket}:{digest}\n" for bucket, digest in lines).encode()).hexdigest()
 
 
-def _kept(verdicts: DataFrame, key: bytes, spark: SparkSession) -> DataFrame:
-    return verdicts.where(F.col("reasons") == 0).transform(with_key, key, spark)
-
-
-def _document(bits: int) -> list[Column]:
-    """The columns of a row of the snapshot, out of a kept verdict and the key."""
+def _document() -> list[Column]:
+    """The columns of a row of the snapshot, out of a kept verdict with its ids."""
     return [
-        _doc_id().alias("doc_id"),
+        F.col("doc_id"),
         *map(F.col, ("text", "platform", "surface", "lang")),
         F.to_date("created_at").alias("created_on"),
         F.char_length("text").alias("chars"),
         F.col("copies"),
-        _bucket(F.col("account_id"), bits).alias("bucket"),
+        F.col("bucket"),
     ]
 
 

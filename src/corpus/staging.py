@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 FEW = 500_000
 """Rows that a driver of 2 GiB can send to all executors, of a few short columns."""
+
+
+HASHED = 1_000_000
+"""Rows that a task holds as a hash table."""
 
 
 def settled(frame: DataFrame) -> DataFrame:
@@ -16,7 +21,8 @@ def settled(frame: DataFrame) -> DataFrame:
     by the executors.
     """
     has_directory = frame.sparkSession.sparkContext.getCheckpointDir() is not None
-    return frame.checkpoint() if has_directory else frame.localCheckpoint()
+    # as bytes: millions of rows as objects keep the garbage collector busy
+    return frame.checkpoint() if has_directory else frame.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK)
 
 
 def sent_where_few(frame: DataFrame) -> DataFrame:
@@ -26,3 +32,9 @@ def sent_where_few(frame: DataFrame) -> DataFrame:
     """
     kept = settled(frame)
     return F.broadcast(kept) if kept.count() <= FEW else kept
+
+
+def looked_up(settled_frame: DataFrame) -> DataFrame:
+    """The same rows, to be found by a hash table in each task where its share fits: the posts need not be sorted."""
+    partitions = int(str(settled_frame.sparkSession.conf.get("spark.sql.shuffle.partitions")))
+    return settled_frame.hint("shuffle_hash") if settled_frame.count() <= HASHED * partitions else settled_frame

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -9,7 +12,6 @@ import pyarrow.compute as pc
 import regex
 import unicodedata2
 from pyspark.sql import Column
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
 
 _NEITHER_LETTER_MARK_NOR_DIGIT = regex.compile(r"[^\p{L}\p{M}\p{Nd}]+")
@@ -41,19 +43,17 @@ def words_apart(normal: str) -> str:
     return " ".join(_UNSPACED.sub(r" \g<0> ", normal).split())
 
 
-def normalised(text: Column) -> Column:
-    """The normal form of a text, over Arrow; null for null. See `normal_forms`."""
-    return arrow_udf(normal_forms, "string")(text)  # type: ignore[call-overload, no-any-return]
-
-
 def word_count(text: Column) -> Column:
     """How many words a text has; null for null."""
     return arrow_udf(_word_counts, "int")(text)  # type: ignore[call-overload, no-any-return]
 
 
-def fingerprint(normal: Column) -> Column:
-    """What equal normal forms share and different ones do not: their SHA-256."""
-    return F.sha2(normal, 256)
+def fingerprint(text: Column) -> Column:
+    """What texts of equal normal form share and others do not: its SHA-256, over Arrow.
+
+    Null where there is no letter or digit, or no text.
+    """
+    return arrow_udf(_fingerprints, "string")(text)  # type: ignore[call-overload, no-any-return]
 
 
 def normal_forms(texts: pa.Array) -> pa.Array:
@@ -93,6 +93,13 @@ def _ascii_forms(data: npt.NDArray[np.uint8], bounds: npt.NDArray[np.int64]) -> 
     ends -= np.searchsorted(trailing, ends, side="left")
     folded = np.delete(folded, trailing)
     return pa.StringArray.from_buffers(len(bounds) - 1, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(folded))
+
+
+def _fingerprints(texts: pa.Array) -> pa.Array:
+    data, bounds = bytes_of(normal_forms(texts).fill_null(""))
+    form, ends = data.tobytes(), bounds.tolist()
+    hashes = (sha256(form[low:high]).hexdigest() if high > low else None for low, high in pairwise(ends))
+    return pa.array(hashes, pa.string())
 
 
 def _word_counts(texts: pa.Array) -> pa.Array:
