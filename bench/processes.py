@@ -70,7 +70,8 @@ def _kind(pid: int) -> str:
         line = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
     except OSError:
         return "python"
-    return "executors" if "CoarseGrained" in line else "driver" if "SparkSubmit" in line else "python"
+    kinds = {"CoarseGrained": "executor", "SparkSubmit": "driver", "pyspark.daemon": "workers"}
+    return next((kind for mark, kind in kinds.items() if mark in line), "python")
 
 
 def _resident(pid: int) -> float:
