@@ -1,6 +1,6 @@
 # Every target does its own set-up, once: Python packages from the lock, Java, Delta's jars. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-proofs faults cluster check commands croissant airflow docs notebook readers bench bench-duplicates bench-evidence dist lock clean
+.PHONY: help setup demo test fuzz fuzz-proofs faults cluster check commands croissant airflow docs notebook readers bench bench-stages bench-parts bench-duplicates bench-evidence dist lock clean
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 READY := .venv/.ready
@@ -62,7 +62,13 @@ docs: $(DOCUMENTED)  ## the documentation as a site, in build/site; with the not
 notebook: $(DOCUMENTED) demo  ## examples/tour.ipynb run from its first cell to its last, on the demo
 	@PYTHONPATH=src:verifier/src $(DOCS)/python tools/notebook.py examples/tour.ipynb build/tour.ipynb
 
-bench: $(READY)  ## how long things take here, and against the others
+bench: $(READY)  ## a build's speed on one page, against DuckDB by hand; ARGS="--only duckdb --posts 100000 --runs 1" for less
+	@$(BIN)/python bench/speed.py $(ARGS)
+
+bench-stages: $(READY)  ## where a build's time goes, by query and stage; ARGS="--posts 100000" for less
+	@$(BIN)/python bench/stages.py $(ARGS)
+
+bench-parts: $(READY)  ## how long the other parts take, and against the others
 	@for script in bench/reading.py bench/duplicates.py bench/evidence.py bench/export.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
 
 bench-duplicates: $(READY)  ## the search for duplicates alone, at full size; ARGS="--posts 50000" for less

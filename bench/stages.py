@@ -141,8 +141,9 @@ def _busy(some: list[dict[str, Any]]) -> float:
 
 def stages(spark: SparkSession, after: int) -> list[dict[str, Any]]:
     """The stages that ran, one row each."""
+    gateway: Any = spark.sparkContext._gateway  # noqa: SLF001
     store = spark.sparkContext._jsc.sc().statusStore()  # noqa: SLF001 (there is no public way)
-    nothing = spark.sparkContext._gateway.new_array(spark._jvm.double, 0)  # noqa: SLF001
+    nothing = gateway.new_array(gateway.jvm.double, 0)
     listed = store.stageList(None, False, False, nothing, None)
     rows = (_stage(one) for one in _listed(listed) if one.submissionTime().isDefined() and one.stageId() > after)
     return sorted(rows, key=lambda row: row["stage"])

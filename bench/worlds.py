@@ -40,9 +40,9 @@ class Size:
     objections: int = 1000
 
     @property
-    def name(self) -> str:
-        """What its folder is called."""
-        return f"{self.posts}-{self.accounts}-{self.objections}"
+    def folder(self) -> Path:
+        """Where it stands."""
+        return WORK / "worlds" / f"{self.posts}-{self.accounts}-{self.objections}"
 
 
 def plain(posts: int) -> Size:
@@ -57,8 +57,7 @@ def crowded(posts: int) -> Size:
 
 def source_of(spark: SparkSession, size: Size) -> Path:
     """The source file of a world of this size."""
-    folder = WORK / "worlds" / size.name
-    source = folder / "source.toml"
+    folder, source = size.folder, size.folder / "source.toml"
     if not source.exists():
         shutil.rmtree(folder, ignore_errors=True)
         frames = synth.world(spark, posts=size.posts, accounts=size.accounts, seed=1, as_of=AS_OF, in_place=True)
@@ -69,6 +68,17 @@ def source_of(spark: SparkSession, size: Size) -> Path:
         synth.write_world(frames, folder, format="delta")
         write_source(folder)
     return source
+
+
+def skewed_copy(spark: SparkSession, source: Path, folder: Path, name: str, share: int, value: str) -> None:
+    """A world like another, but that so many of 100 posts, by a hash of their ids, have one value in this column."""
+    posts = spark.read.format("delta").load(str(source.parent / "posts"))
+    is_one = F.pmod(F.xxhash64("post_id", F.lit(name)), F.lit(100)) < share
+    posts = posts.withColumn(name, F.when(is_one, F.lit(value)).otherwise(F.col(name)))
+    posts.write.format("delta").mode("overwrite").save(str(folder / "posts"))
+    for table in set(INPUTS) - {"posts"}:
+        (folder / table).symlink_to(source.parent / table)
+    write_source(folder)
 
 
 def thinned(objections: DataFrame, share: int) -> DataFrame:

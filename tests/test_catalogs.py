@@ -15,7 +15,8 @@ from corpus.errors import ConfigError, SourceError
 from corpus.registering import build_registered
 from corpus.sources import Source, committed_at, pin, read_source, read_table
 from corpus.sql.catalog import statements
-from tests.faults_seal import numbered, write_world
+from tests.faults.driver import numbered
+from tests.faults.world import write_world
 from tests.small_dataset import empty, small_dataset
 
 NAMES = {  # what is written, and its parts
@@ -78,7 +79,7 @@ def source_of(folder: Path, **names: str) -> Source:
 
 
 def test_a_schema_that_has_something_else_is_refused_before_anything_is_made(spark: SparkSession, folder: Path) -> None:
-    request = replace(numbered(folder, 0), warehouse=folder / "other", schema="world")
+    request = replace(numbered(folder, 0, 0), warehouse=folder / "other", schema="world")
     with pytest.raises(ConfigError, match=r"The schema world has tables of something else: .*, or nothing yet"):
         build_registered(spark, request)
     with pytest.raises(ConfigError, match=r"there is no catalog 'spark_catalogue' \(did you mean 'spark_catalog'\?\)"):

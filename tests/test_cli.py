@@ -225,7 +225,7 @@ def test_a_closed_pipe_is_no_error_message(warehouse: Path) -> None:
     "arguments", ["log uk-social", "show uk-social@3", "diff uk-social@1..3", "why uk-social p1 --restricted"]
 )
 def test_a_reading_command_works_for_less_than_a_second(warehouse: Path, arguments: str) -> None:
-    """Processor time, so that a busy machine does not decide; `make bench` prints the time on the clock."""
+    """Processor time, so that a busy machine does not decide; `make bench-parts` prints the time on the clock."""
     before = os.times()
     corpus(warehouse, *arguments.split())
     after = os.times()

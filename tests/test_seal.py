@@ -21,13 +21,14 @@ from pyspark.sql import DataFrame, SparkSession
 from corpus import build as building
 from corpus import seal as sealing
 from corpus import snapshot, tables
-from corpus.build import commit_version, dataset_key
+from corpus.build import commit_version
 from corpus.errors import DatasetError, EnvironmentFault
 from corpus.evidence.commits import commits
 from corpus.evidence.envelope import INTENT, STATEMENT, newest_statement, opened, payload_of, sealed
 from corpus.evidence.keys import make_signer, public_key, signer_of
 from corpus.evidence.record import digest_of_record, records
 from corpus.evidence.store import digest_of, intent_path, read_document, statement_path, write_document
+from corpus.founding import founded
 from corpus.request import BuildRequest
 from corpus.schemas import SNAPSHOT
 from corpus.seal import Outcome, Sealing, seal, unsealed
@@ -97,7 +98,7 @@ def empty(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Worl
     request = request_of(
         source_of(folder, ["posts", "profiles", "objections"]), folder / "warehouse", folder / "keys/uk-social.key"
     )
-    dataset_key(spark, request, 0)
+    founded(spark, request, 0)
     return World(spark, request)
 
 

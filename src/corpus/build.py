@@ -6,10 +6,9 @@ A crash anywhere is mended by a rerun.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -20,26 +19,15 @@ from corpus.accounts import judged_people
 from corpus.archive import write_archive
 from corpus.clearance import cleared, outcomes, require_fresh
 from corpus.cluster import require_shared
-from corpus.dataset_key import key_id, make_key, read_key, read_own_key, snapshot_key
+from corpus.dataset_key import snapshot_key
 from corpus.errors import Conflict, DatasetError
 from corpus.evidence.commits import commits
-from corpus.evidence.keys import (
-    SIGNER_PROPERTY,
-    Signer,
-    default_place,
-    is_uri,
-    make_signer,
-    public_beside,
-    public_path,
-    read_public,
-    read_signer,
-    signer_of,
-    write_public,
-)
+from corpus.evidence.keys import signer_of
 from corpus.evidence.lease import lease
 from corpus.evidence.statement import as_statement, code_identity, instant, texts
 from corpus.evidence.store import digest_of, intent_path, payload_of, read_document
 from corpus.evidence.trees import write_trees
+from corpus.founding import founded
 from corpus.funnel import funnel_of
 from corpus.grounds import as_grounds, as_register
 from corpus.mapping import reading
@@ -108,24 +96,6 @@ def build(spark: SparkSession, request: BuildRequest) -> Built:
     return _told(Built(request.dataset, version, build_id, False, statement, warnings))
 
 
-def dataset_key(spark: SparkSession, request: BuildRequest, accounts: int) -> tuple[bytes, int]:
-    """The dataset's key and its bucket width; makes both, the signing key and the tables at the first build.
-
-    Raises DatasetError if the dataset is there and its key is not, or is another's.
-    """
-    if not tables.exists(spark, request.folder):
-        with suppress(FileExistsError):  # ours, or that of another first build
-            make_key(request.key_file)
-        key = read_key(request.key_file)
-        bits = request.bucket_bits if request.bucket_bits is not None else snapshot.bucket_bits_for(accounts)
-        signer = _first_signer(request)
-        own = {"corpus.bucketBits": str(bits), "corpus.keyId": key_id(key), SIGNER_PROPERTY: signer.id}
-        write_public(public_path(request.folder), signer.public)
-        tables.create_tables(spark, request.folder, request.policy, own)
-    key = read_own_key(request.key_file, request.dataset, tables.property_of(spark, request.folder, "corpus.keyId"))
-    return key, int(tables.property_of(spark, request.folder, "corpus.bucketBits"))
-
-
 def commit_version(
     spark: SparkSession,
     request: BuildRequest,
@@ -182,7 +152,7 @@ def _make_version(
     with step("checking the gates"):
         clearance = cleared(spark, request, inputs, pins)
         facts = clearance.facts
-    key, bits = dataset_key(spark, request, pins["profiles"].rows)
+    key, bits = founded(spark, request, pins["profiles"].rows)
     tables.create_side_tables(spark, folder, policy)
     tables.with_longer_retention(spark, folder, policy)
     base = snapshot.newest_version(spark, folder)
@@ -282,16 +252,6 @@ def _require_content(spark: SparkSession, request: BuildRequest, statement: dict
     except DatasetError as wrong:
         name = f"{request.dataset}@{statement['predicate']['version']}"
         raise DatasetError(f"{name} was committed by this build, but {wrong}") from None
-
-
-def _first_signer(request: BuildRequest) -> Signer:
-    """The signer of a dataset that is about to be made; its key is made too, where it is a file and not there."""
-    place = request.signing_key
-    if is_uri(str(place)):
-        return read_signer(place, read_public(public_beside(default_place(request.key_file))))
-    with suppress(FileExistsError):
-        make_signer(Path(place))
-    return read_signer(place)
 
 
 def identified(request: BuildRequest, pins: dict[str, Pin]) -> tuple[dict[str, Any], str]:
