@@ -105,7 +105,7 @@ def skew(asked: argparse.Namespace) -> bool:
 
 @cache
 def judged_and_written(source: Path, runs: int) -> Ran:
-    """`ours` on a world that several parts compare with, measured once; what it wrote stays until a skewed one follows."""
+    """`ours` on a world that several parts compare with, measured once; what it wrote stays till a skewed one."""
     return measured("ours", source, runs)
 
 
