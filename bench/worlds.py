@@ -52,7 +52,7 @@ def plain(posts: int) -> Size:
 
 def crowded(posts: int) -> Size:
     """A third as many accounts as posts, and an objection for each 60 posts: at 3 M posts 1 M and 50,000."""
-    return Size(posts, posts // 3, 362)
+    return Size(posts, posts // 3, 460)
 
 
 def source_of(spark: SparkSession, size: Size) -> Path:
