@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -99,12 +100,18 @@ def _other_python() -> Fault:
 
 
 def _other_java() -> Fault:
-    what, own = "executors with another Java", find_java().resolve()
+    what, own = "executors with another Java", _java_version(find_java())
     for home in sorted(Path("/usr/lib/jvm").glob("*")):
-        release = (home / "release").read_text() if (home / "release").is_file() else ""
-        if 'JAVA_VERSION="' in release and release.split('JAVA_VERSION="')[1][:2] not in (own / "release").read_text():
+        if _java_version(home) not in ("", own):
             return Fault(what, ["--conf", f"spark.executorEnv.JAVA_HOME={home}"], "Executors run Java")
     return Fault(what, [], "", not_here="only one Java is installed")
+
+
+def _java_version(home: Path) -> str:
+    """The first number of a Java's version, as the file beside it says; empty where there is none."""
+    release = home / "release"
+    said = re.search(r'JAVA_VERSION="(\d+)', release.read_text()) if release.is_file() else None
+    return said[1] if said else ""
 
 
 def _folder_of_their_own(folder: Path) -> Fault:
