@@ -22,7 +22,7 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from corpus.cluster import fault_in, require_executors, require_master, require_memory
-from corpus.errors import BrokenOff, ConfigError, EnvironmentFault, nearest
+from corpus.errors import BrokenOff, ConfigError, CorpusError, EnvironmentFault, nearest
 from corpus.java import find_java
 from corpus.mishaps import full_disk, is_full
 
@@ -138,7 +138,7 @@ def _live_in_utc() -> None:
     time.tzset()
 
 
-def _start_fault(settings: dict[str, str], cannot: Exception) -> EnvironmentFault:
+def _start_fault(settings: dict[str, str], cannot: Exception) -> CorpusError:
     """What a person can do about a JVM or a context that did not start, from what Java wrote."""
     log = _java_log()
     jars, ending = settings.get(_PACKAGES), f"Java's log: {log_path()}"
