@@ -81,7 +81,7 @@ class QueryEnded(CorpusError):
 
 
 class BrokenOff(CorpusError):
-    """The machine broke off what was going well, as when Java is killed; nothing is half written."""
+    """The machine broke off what was going well, such as a full disk, or Java killed; nothing is half written."""
 
     exit_code = 11
     retry: Retry = "later"
