@@ -220,7 +220,7 @@ def test_an_answer_without_rows_has_its_columns(capsys: pytest.CaptureFixture[st
 
 def test_queries_are_read_from_a_pipe_until_one_is_wrong(warehouse: Path) -> None:
     typed = (
-        "SELECT count(*) AS a FROM snapshot; SELECT ';'\n AS b UNION ALL SELECT 'x';\n\\d\nSELECT nope; SELECT 3 AS c;"
+        "SELECT count(*) AS a FROM snapshot; SELECT ';'\n AS b UNION ALL SELECT ';';\n\\d\nSELECT nope; SELECT 3 AS c;"
     )
     done = corpus(warehouse, "uk-social@3", "--csv", "--limit", "1", typed=typed)
     assert done.returncode == ConfigError.exit_code
