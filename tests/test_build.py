@@ -196,6 +196,14 @@ def test_a_dry_run_says_what_a_build_would_do_and_writes_nothing(spark: SparkSes
     assert (finished.made_before, finished.gates, finished.writes) == (1, {}, [])
 
 
+def test_a_dry_run_sizes_inputs_by_their_names_as_by_their_paths(
+    spark: SparkSession, made: Made, by_name: Source
+) -> None:
+    by_path, named = plan(spark, made.request), plan(spark, replace(made.request, source=by_name))
+    assert (named.pins, named.made_before) == (by_path.pins, by_path.made_before)
+    assert all(pinned["bytes"] > 0 for pinned in named.pins)
+
+
 def test_a_dry_run_of_a_first_build_tells_the_gate_that_refuses_and_makes_no_key(
     spark: SparkSession, source: Source, tmp_path: Path
 ) -> None:

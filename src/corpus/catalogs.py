@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corpus.errors import ConfigError, nearest
@@ -49,12 +50,17 @@ def quoted(*parts: str) -> str:
     return ".".join(f"`{part.replace('`', '``')}`" for part in parts)
 
 
+def delta_at(path: Path | str) -> str:
+    """The Delta table at a path, as Spark SQL has it."""
+    return f"delta.{quoted(str(path))}"
+
+
 def detail(spark: SparkSession, name: str) -> Row | None:
     """What Delta says of the table that SQL finds under a name; None where there is no Delta table."""
     from pyspark.errors import AnalysisException  # noqa: PLC0415 (names are read without Spark too)
 
     try:
-        found = spark.sql(f"DESCRIBE DETAIL {name}").select("format", "id", "location", "properties").collect()[0]
+        found = spark.sql(f"DESCRIBE DETAIL {name}").collect()[0]
     except AnalysisException as absent:
         if str(absent.getCondition()).startswith(ABSENT):
             return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from corpus import query, render
 from corpus.arguments import conf_file
+from corpus.catalogs import delta_at
 from corpus.errors import ConfigError
 from corpus.lookups import LookUp, register, user
 from corpus.progress import step
@@ -188,8 +189,7 @@ def who_left(warehouse: Path, before: Version, after: Version) -> Row:
 
 def spark_sql(warehouse: Path, version: Version) -> str:
     """A query that opens one version by its number."""
-    table = (warehouse.absolute() / DATASET / "snapshot").as_posix().replace("`", "``")
-    rows = f"delta.`{table}` VERSION AS OF {version.number}"
+    rows = f"{delta_at(warehouse.absolute() / DATASET / 'snapshot')} VERSION AS OF {version.number}"
     return f"SELECT surface, count(*) AS documents FROM {rows} GROUP BY surface ORDER BY surface"
 
 

@@ -22,7 +22,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from corpus.abreast import abreast
-from corpus.catalogs import TABLE, detail, parts_of, quoted, why_absent
+from corpus.catalogs import TABLE, delta_at, detail, parts_of, quoted, why_absent
 from corpus.config import Part, read_toml, validated
 from corpus.errors import ConfigError, SourceError, nearest
 from corpus.inputs import Inputs, absent_columns, as_contract, conformed
@@ -86,7 +86,7 @@ class Place(Part):
     @property
     def in_sql(self) -> str:
         """The Delta table in this place, as Spark SQL has it."""
-        return f"delta.{quoted(self.path)}" if self.path else quoted(*self.parts)
+        return delta_at(self.path) if self.path else quoted(*self.parts)
 
 
 Places = Annotated[tuple[Place, ...], BeforeValidator(_as_list)]

@@ -10,6 +10,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from corpus.catalogs import delta_at
 from corpus.errors import EnvironmentFault
 from corpus.policy import Policy
 from corpus.schemas import EXCLUSIONS, GROUNDS, LEAVES, MEMBERS, REGISTER, SNAPSHOT, columns
@@ -65,7 +66,7 @@ def with_longer_retention(spark: SparkSession, dataset: Path, policy: Policy) ->
     if has < policy.retention_days:
         for name in ("snapshot", *SIDE_TABLES):
             settings = ", ".join(f"'{k}' = '{v}'" for k, v in _retention(policy).items())
-            spark.sql(f"ALTER TABLE {_sql_path(dataset / name)} SET TBLPROPERTIES ({settings})")
+            spark.sql(f"ALTER TABLE {delta_at((dataset / name).absolute())} SET TBLPROPERTIES ({settings})")
 
 
 def properties(statistics: str, policy: Policy) -> dict[str, str]:
@@ -121,13 +122,9 @@ def sweep(spark: SparkSession, dataset: Path, builds: set[str]) -> None:
 
 def _create(spark: SparkSession, path: Path, shape: str, properties: dict[str, str]) -> None:
     settings = ", ".join(f"'{k}' = '{v}'" for k, v in properties.items())
-    spark.sql(f"CREATE TABLE IF NOT EXISTS {_sql_path(path)} {shape} TBLPROPERTIES ({settings})")
+    spark.sql(f"CREATE TABLE IF NOT EXISTS {delta_at(path.absolute())} {shape} TBLPROPERTIES ({settings})")
 
 
 def _retention(policy: Policy) -> dict[str, str]:
     days = f"interval {policy.retention_days} days"
     return {"delta.deletedFileRetentionDuration": days, "delta.logRetentionDuration": days}
-
-
-def _sql_path(path: Path) -> str:
-    return "delta.`" + str(path.absolute()).replace("`", "``") + "`"

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from corpus import snapshot, tables
 from corpus.abreast import abreast
 from corpus.build import identified, made_before
+from corpus.catalogs import detail
 from corpus.clearance import looked_at
 from corpus.dataset_key import read_own_key
 from corpus.errors import GateRefused
@@ -22,7 +23,7 @@ from corpus.request import BuildRequest, check_names, require_writable
 from corpus.rules import unfed, without_data
 from corpus.seal import unsealed
 from corpus.session import require_contract
-from corpus.sources import Pin, delta_place, find_delta, pin, read_inputs, retention_warnings
+from corpus.sources import Pin, delta_place, pin, read_inputs, retention_warnings
 
 Row = dict[str, Any]
 REFUSES = "refuses"
@@ -98,8 +99,8 @@ def _pins(spark: SparkSession, request: BuildRequest, pins: dict[str, Pin]) -> l
 
 def _bytes(spark: SparkSession, request: BuildRequest, table: str) -> int | None:
     """The size of a table's newest version: that which was pinned, a moment ago."""
-    found = find_delta(spark, delta_place(request.source, table))
-    return int(found.detail().collect()[0]["sizeInBytes"]) if found else None
+    found = detail(spark, delta_place(request.source, table).in_sql)
+    return int(found["sizeInBytes"]) if found else None
 
 
 def _gates(
