@@ -26,6 +26,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from processes import below
+
 ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".build/bench-duplicates"
 PEER = WORK / "peer"
@@ -265,19 +267,14 @@ def watched(process: subprocess.Popen[bytes], peak: dict[str, float]) -> None:
 
 def memory_below(root: int) -> Iterator[tuple[str, float]]:
     """The processes that descend from this one: what they are and their resident memory."""
-    seen: dict[int, tuple[int, str, float]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    for pid, stat in below(root).items():
         try:
-            stat = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-            line = (folder / "cmdline").read_text()
+            line = Path(f"/proc/{pid}/cmdline").read_text()
         except OSError:
             continue
-        kind = "executors" if "CoarseGrained" in line else "driver" if "SparkSubmit" in line else "python"
-        seen[int(folder.name)] = (int(stat[1]), kind, int(stat[21]) * 4096 / 2**20)
-    below = {root}
-    while more := {pid for pid, (parent, *_) in seen.items() if parent in below} - below:
-        below |= more
-    yield from ((seen[pid][1], seen[pid][2]) for pid in below - {root} if pid in seen)
+        if pid != root:
+            kind = "executors" if "CoarseGrained" in line else "driver" if "SparkSubmit" in line else "python"
+            yield kind, int(stat[21]) * 4096 / 2**20
 
 
 def run_step(step: str, table: str, report: str) -> int:

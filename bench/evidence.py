@@ -1,6 +1,6 @@
 """Measures which part of a build is evidence: digest, trees, leaves, intent, the committed rows read again, the seal.
 
-The world and what is built of it stand in .build/bench-evidence; the world is kept for the next run.
+What is built stands in .build/bench-evidence; the world is that of the other benches, and kept.
 
 Example: python bench/evidence.py --posts 50000
 """
@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,23 +20,14 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from corpus import build as building
-from corpus import synth
-from corpus.request import request_from
-from corpus.schemas import INPUTS
 from corpus.session import open_session
+from worlds import ROOT, plain, request_of, source_of
 
-ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".build/bench-evidence"
 MOST_OF_A_BUILD = 0.15
 MOST_SECONDS = 2.0
 STEPS = ("digest_and_trees", "write_intent", "require_content", "seal_version")
 """What a build does for evidence alone, by the names that it calls them by."""
-GOVERNANCE = """[governance]
-dpia = {id = "BENCH", expires = 2036-01-01}
-lia = {id = "BENCH"}
-approved_by = "Nobody (bench)"
-approved_on = 2026-01-01
-"""
 
 
 def main() -> int:
@@ -48,8 +38,7 @@ def main() -> int:
     for built in (WORK / "built", WORK / "keys"):
         shutil.rmtree(built, ignore_errors=True)
     spark = open_session("bench evidence", ROOT / "conf/spark/local.conf")
-    source, policy = world(spark, asked.posts), policy_file()
-    whole, parts = one_build(spark, source, policy)
+    whole, parts = one_build(spark, source_of(spark, plain(asked.posts)))
     spark.stop()
     share = sum(parts.values()) / whole
     each = ", ".join(f"{what} {took:.1f}" for what, took in parts.items())
@@ -57,17 +46,9 @@ def main() -> int:
     return int(share > MOST_OF_A_BUILD or not proof_is_quick())
 
 
-def one_build(spark: SparkSession, source: Path, policy: Path) -> tuple[float, dict[str, float]]:
+def one_build(spark: SparkSession, source: Path) -> tuple[float, dict[str, float]]:
     """The seconds of one build, and of each step in it that is there for evidence alone."""
-    request = request_from(
-        "uk-social",
-        source=source,
-        policy=policy,
-        cutoff=(source.parent / "as-of").read_text(encoding="utf-8"),
-        warehouse=WORK / "built",
-        key=WORK / "keys/uk-social.key",
-        override=["FEED_STALE=a world that is kept grows old"],
-    )
+    request = request_of(source, WORK)
     parts: dict[str, float] = {}
     for name in STEPS:
         setattr(building, name, timed(getattr(building, name), name, parts))
@@ -114,29 +95,6 @@ def proof_is_quick() -> bool:
     size = (WORK / "proof.json").stat().st_size
     print(f"evidence  a proof: {median(taken):.2f} s (median of {len(taken)}), {size:,} bytes")
     return median(taken) < MOST_SECONDS
-
-
-def world(spark: SparkSession, posts: int) -> Path:
-    """A source of an invented world of this size, made once."""
-    folder = WORK / f"world-{posts}"
-    source = folder / "source.toml"
-    if not source.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        as_of = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        frames = synth.world(spark, posts=posts, seed=1, as_of=as_of, in_place=True)
-        synth.write_world(frames, folder, format="delta")
-        tables = (f'[{table}]\npath = "{folder / table}"\n' for table in INPUTS)
-        (folder / "as-of").write_text(as_of.isoformat(), encoding="utf-8")
-        source.write_text('name = "bench"\n' + "\n".join(tables), encoding="utf-8")
-    return source
-
-
-def policy_file() -> Path:
-    """The policy of the UK with its governance filled in."""
-    rules, _, _ = (ROOT / "conf/policies/uk-social.toml").read_text(encoding="utf-8").partition("\n[governance]")
-    path = WORK / "uk-social.toml"
-    path.write_text(f"{rules}\n{GOVERNANCE}", encoding="utf-8")
-    return path
 
 
 if __name__ == "__main__":

@@ -36,26 +36,26 @@ def taken() -> Iterator[Taken]:
 
 def processor_seconds() -> float:
     """What this process and those below it have used so far, and those that ended below them."""
-    return sum(sum(map(int, stat[11:15])) for stat in _below(os.getpid()).values()) / TICKS
+    return sum(sum(map(int, stat[11:15])) for stat in below(os.getpid()).values()) / TICKS
 
 
 def _watch(peak: dict[str, float], ended: threading.Event) -> None:
     """Notes every half second what each kind of process holds: of several of a kind their sum."""
     while not ended.wait(0.5):
         now: dict[str, float] = {}
-        for pid in _below(os.getpid()):
+        for pid in below(os.getpid()):
             kind, held = _kind(pid), _resident(pid)
             now[kind] = now.get(kind, 0) + held
         peak.update({kind: max(peak.get(kind, 0), held) for kind, held in now.items()})
 
 
-def _below(root: int) -> dict[int, list[str]]:
-    """This process and all that descend from it: what /proc says of each, from its state on."""
+def below(root: int) -> dict[int, list[str]]:
+    """A process and all that descend from it: what /proc says of each, from its state on."""
     seen = {int(folder.name): stat for folder in Path("/proc").glob("[0-9]*") if (stat := _stat(folder))}
-    below = {root}
-    while more := {pid for pid, stat in seen.items() if int(stat[1]) in below} - below:
-        below |= more
-    return {pid: seen[pid] for pid in below if pid in seen}
+    found = {root}
+    while more := {pid for pid, stat in seen.items() if int(stat[1]) in found} - found:
+        found |= more
+    return {pid: seen[pid] for pid in found if pid in seen}
 
 
 def _stat(folder: Path) -> list[str]:

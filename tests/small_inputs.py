@@ -60,11 +60,16 @@ def inputs_with(spark: SparkSession, **rows: list[dict[str, Any]] | DataFrame) -
         given = rows.get(table, [])
         if isinstance(given, DataFrame):
             return conformed(as_contract(given, table), table)
-        schema = to_arrow_schema(cast("StructType", StructType.fromDDL(INPUTS[table])), timezone="UTC")
-        return conformed(spark.createDataFrame(pa.Table.from_pylist(given, schema=schema)), table)
+        return conformed(spark.createDataFrame(as_arrow(table, given)), table)
 
     frames: dict[str, Any] = {table: frame(table) for table in INPUTS}
     return Inputs(**frames)
+
+
+def as_arrow(table: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows of a table in the contract's types."""
+    schema = to_arrow_schema(cast("StructType", StructType.fromDDL(INPUTS[table])), timezone="UTC")
+    return pa.Table.from_pylist(rows, schema)
 
 
 def source_of(folder: Path, tables: list[str], **top: str) -> Source:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,21 +13,14 @@ from typer.testing import CliRunner
 from corpus.cli import app
 from corpus.errors import ConfigError, CorpusError, DatasetError, EnvironmentFault
 from corpus.lookups import Kind, LookUp, lookups, register, user
-from tests.small_dataset import HOSTILE_ID, doc_id, small_dataset
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("warehouse")
-    small_dataset(folder)
-    return folder
+from tests.small_dataset import HOSTILE_ID, doc_id
 
 
 @pytest.fixture
-def warehouse(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    copy = Path(shutil.copytree(made, tmp_path / "own"))
-    monkeypatch.setenv("CORPUS_WAREHOUSE", str(copy))
-    return copy
+def asked(own_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A warehouse that commands find, and that a test may change."""
+    monkeypatch.setenv("CORPUS_WAREHOUSE", str(own_warehouse))
+    return own_warehouse
 
 
 def look(who: str = "ada", purpose: str = "complaint 12", kind: Kind = "post", subject: str = "p1") -> LookUp:
@@ -108,36 +100,36 @@ RESTRICTED = [
 
 
 @pytest.mark.parametrize("command", RESTRICTED, ids=lambda command: command[0])
-def test_without_restricted_nothing_is_answered_or_registered(warehouse: Path, command: tuple[str, ...]) -> None:
+def test_without_restricted_nothing_is_answered_or_registered(asked: Path, command: tuple[str, ...]) -> None:
     said, mistake = ask(*command)
     assert isinstance(mistake, ConfigError)
-    assert ("add --restricted" in str(mistake), said, (warehouse / "uk-social/lookups").exists()) == (True, "", False)
+    assert ("add --restricted" in str(mistake), said, (asked / "uk-social/lookups").exists()) == (True, "", False)
 
 
 @pytest.mark.parametrize("command", RESTRICTED, ids=lambda command: command[0])
-def test_each_look_up_is_registered_also_of_whom_nobody_knows(warehouse: Path, command: tuple[str, ...]) -> None:
+def test_each_look_up_is_registered_also_of_whom_nobody_knows(asked: Path, command: tuple[str, ...]) -> None:
     for named in (command, (*command[:-1], "nobody")):
         ask(*named, "--restricted", "--purpose", "complaint 12")
-    found = lookups(warehouse / "uk-social").lookups
+    found = lookups(asked / "uk-social").lookups
     assert [(one["who"], one["purpose"]) for one in found] == [(user(), "complaint 12")] * 2
-    assert len(lookups(warehouse / "uk-social", (found[0]["kind"], command[-1])).lookups) == 1  # type: ignore[arg-type]
+    assert len(lookups(asked / "uk-social", (found[0]["kind"], command[-1])).lookups) == 1  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("command", RESTRICTED, ids=lambda command: command[0])
-def test_what_cannot_be_registered_is_not_answered(warehouse: Path, command: tuple[str, ...]) -> None:
-    (warehouse / "uk-social/lookups").write_text("somebody put a file there")
+def test_what_cannot_be_registered_is_not_answered(asked: Path, command: tuple[str, ...]) -> None:
+    (asked / "uk-social/lookups").write_text("somebody put a file there")
     said, mistake = ask(*command, "--restricted")
     assert isinstance(mistake, EnvironmentFault)
     assert ("cannot be registered" in str(mistake), said) == (True, "")
 
 
-def test_a_misspelt_dataset_gets_no_register(warehouse: Path) -> None:
+def test_a_misspelt_dataset_gets_no_register(asked: Path) -> None:
     _, mistake = ask("why", "uk-socail", "p1", "--restricted")
     assert isinstance(mistake, DatasetError)
-    assert [path.name for path in warehouse.iterdir()] == ["uk-social"]
+    assert [path.name for path in asked.iterdir()] == ["uk-social"]
 
 
-def test_the_command_lists_look_ups_and_names_nobody(warehouse: Path) -> None:
+def test_the_command_lists_look_ups_and_names_nobody(asked: Path) -> None:
     assert ask("lookups", "uk-social")[0] == "No look-up is registered.\n"
     ask("why", "uk-social@3", "p1", "--restricted")
     assert "why  post       not said" in ask("lookups", "uk-social", "--post", "p1")[0]
@@ -147,7 +139,7 @@ def test_the_command_lists_look_ups_and_names_nobody(warehouse: Path) -> None:
     assert isinstance(ask("lookups", "uk-social", "--post", "p1", "--account", "a")[1], ConfigError)
 
 
-def test_who_looked_at_a_person_includes_who_looked_at_their_posts_and_objections(warehouse: Path) -> None:
+def test_who_looked_at_a_person_includes_who_looked_at_their_posts_and_objections(asked: Path) -> None:
     ask("why", "uk-social@3", "p1", "--restricted", "--purpose", "by post")
     ask("why", "uk-social@1", doc_id("p1"), "--restricted", "--purpose", "by document")
     ask("receipt", "uk-social", "o-1", "--restricted", "--purpose", "by objection")

@@ -16,7 +16,7 @@ from corpus.minhash import ELIGIBLE, OBJECTOR, Banding, banding_for
 from corpus.policy import Policy
 from corpus.reasons import Reason
 from corpus.rules import in_force
-from corpus.staging import sent_where_few, settled
+from corpus.staging import sent_where_few, settled, shuffle_partitions
 from corpus.text import normal_forms
 from corpus.verdicts import is_objector
 
@@ -88,8 +88,7 @@ def only_compared(posts: DataFrame, thresholds: dict[Reason, float]) -> DataFram
 
 def as_proposed_pairs(posts: DataFrame, banding: Banding) -> DataFrame:
     """One row per pair of texts that share a band: one, other (ids), is_capped. See `minhash.proposed_pairs`."""
-    partitions = int(str(posts.sparkSession.conf.get("spark.sql.shuffle.partitions")))
-    entries = _entries(banding, PARTS_PER_PARTITION * partitions)("text", "id", "role")
+    entries = _entries(banding, PARTS_PER_PARTITION * shuffle_partitions(posts.sparkSession))("text", "id", "role")
     return (
         posts
         .select(F.inline(entries))

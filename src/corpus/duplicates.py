@@ -12,6 +12,7 @@ from pyspark.sql.pandas.functions import arrow_udf
 
 from corpus.alike import Likeness
 from corpus.errors import EnvironmentFault
+from corpus.keys import repeated_hashes
 from corpus.policy import Policy
 from corpus.reasons import Reason
 from corpus.rules import in_force
@@ -90,9 +91,8 @@ def of_texts_said_twice(posts: DataFrame) -> DataFrame:
     Costs one exchange of hashes and counts; the rest then sort the few posts that matter, and not all.
     """
     hashed = posts.select("fingerprint", "created_at", "post_id", F.xxhash64("fingerprint").alias("hash"))
-    twice = hashed.groupBy("hash").count().where("count > 1").select("hash")
     # many rows in, few out
-    return hashed.join(sent_where_few(twice), on="hash", how="left_semi")
+    return hashed.join(sent_where_few(hashed.transform(repeated_hashes)), on="hash", how="left_semi")
 
 
 def dropped_texts(alike: DataFrame) -> DataFrame:

@@ -35,7 +35,8 @@ def machine_fault(broken: Exception, *writes_to: Path) -> BrokenOff | None:
     """What to do about a disk or an executor; None if neither is the cause."""
     said = " ".join([str(broken), *causes(broken)])
     if is_full(said):
-        return full_disk(*writes_to, *scratch_folders())
+        context = SparkContext._active_spark_context  # noqa: SLF001 (looks without starting one)
+        return full_disk(*writes_to, *scratch_folders(context.getConf().get("spark.local.dir") if context else None))
     if any(word in said for word in LOST):
         return BrokenOff(
             "Executors ended (killed, out of memory, or their machine went) with results that others need. Run this "
@@ -88,10 +89,8 @@ def first_line(message: str) -> str:
     return re.split(r" SQLSTATE|;? line \d|\n", message.strip())[0].rstrip(".") + "."
 
 
-def scratch_folders() -> list[Path]:
-    """Where this machine's Spark keeps what it shuffles."""
-    context = SparkContext._active_spark_context  # noqa: SLF001 (looks without starting one)
-    setting = context.getConf().get("spark.local.dir") if context else None
+def scratch_folders(setting: str | None) -> list[Path]:
+    """Where this machine's Spark keeps what it shuffles, under this `spark.local.dir`."""
     named = os.environ.get("SPARK_LOCAL_DIRS") or setting or tempfile.gettempdir()
     return [Path(place) for place in named.split(",")]
 

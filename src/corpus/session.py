@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 from corpus.cluster import fault_in, require_executors, require_master, require_memory
 from corpus.errors import BrokenOff, ConfigError, CorpusError, EnvironmentFault, nearest
 from corpus.java import find_java
-from corpus.mishaps import full_disk, is_full
+from corpus.mishaps import full_disk, is_full, scratch_folders
 
 CONTRACT = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
 _PACKAGES = "spark.jars.packages"
@@ -151,7 +151,7 @@ def _start_fault(settings: dict[str, str], cannot: Exception) -> CorpusError:
             f"(spark.jars.ivySettings in the properties file). Once fetched they are kept. {ending}"
         )
     if is_full(log):
-        return full_disk(*map(Path, settings.get("spark.local.dir", tempfile.gettempdir()).split(",")))
+        return full_disk(*scratch_folders(settings.get("spark.local.dir")))
     return _not_started(f"{log}\n{cannot}", ending)
 
 

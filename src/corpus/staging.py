@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 FEW = 500_000
 """Rows that a driver of 2 GiB can send to all executors, of a few short columns."""
-
 
 HASHED = 1_000_000
 """Rows that a task holds as a hash table."""
@@ -36,5 +35,10 @@ def sent_where_few(frame: DataFrame) -> DataFrame:
 
 def looked_up(settled_frame: DataFrame) -> DataFrame:
     """The same rows, to be found by a hash table in each task where its share fits: the posts need not be sorted."""
-    partitions = int(str(settled_frame.sparkSession.conf.get("spark.sql.shuffle.partitions")))
-    return settled_frame.hint("shuffle_hash") if settled_frame.count() <= HASHED * partitions else settled_frame
+    fits = settled_frame.count() <= HASHED * shuffle_partitions(settled_frame.sparkSession)
+    return settled_frame.hint("shuffle_hash") if fits else settled_frame
+
+
+def shuffle_partitions(spark: SparkSession) -> int:
+    """Into how many parts an exchange splits rows, before adaptive execution merges small ones."""
+    return int(str(spark.conf.get("spark.sql.shuffle.partitions")))

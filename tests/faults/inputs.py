@@ -12,7 +12,8 @@ from pyspark.sql import SparkSession
 
 from corpus.request import BuildRequest
 from tests.faults.scene import Scene, Strike, Tried, completes, session, stops, when
-from tests.faults.world import WORLD, as_arrow
+from tests.faults.world import WORLD
+from tests.small_inputs import as_arrow
 
 
 def written(scene: Scene) -> Iterator[Tried]:

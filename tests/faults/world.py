@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import pyarrow as pa
 from deltalake import write_deltalake
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
 
 from corpus.policy import Policy, read_policy
-from corpus.schemas import INPUTS
 from tests.conftest import ROOT
+from tests.small_inputs import as_arrow
 
 NOW, OLD = datetime(2026, 11, 20, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
 PERSON = {"platform": "stackexchange", "account_type": "person", "status": "active", "country": "GB"}
@@ -52,10 +49,3 @@ def write_world(inputs: Path) -> None:
     """The world's tables, with one post twice under two ids."""
     for table, rows in WORLD.items():
         write_deltalake(inputs / table, as_arrow(table, [*rows, *([COPY] if table == "posts" else [])]))
-
-
-def as_arrow(table: str, rows: list[dict[str, Any]]) -> pa.Table:
-    """Rows of a table in the contract's types."""
-    return pa.Table.from_pylist(
-        rows, to_arrow_schema(cast("StructType", StructType.fromDDL(INPUTS[table])), timezone="UTC")
-    )

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from corpus.cli import completing
 from corpus.errors import ConfigError, CorpusError
+from corpus.operations.watched import OPTIONS
 
 # ruff: noqa: PLC0415 (each command imports what it needs: reading starts no JVM and loads no pyspark)
 
@@ -47,6 +48,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+
+def told(name: str, metavar: str) -> Any:
+    """The option for one of those who may be told what happens while a command runs."""
+    variable, says = OPTIONS[name]
+    return typer.Option(f"--{name.replace('_', '-')}", envvar=variable, metavar=metavar, help=says)
+
 
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", autocompletion=completing.datasets)]
 Numbered = Annotated[str, typer.Argument(metavar="DATASET@N", autocompletion=completing.versions)]
@@ -87,33 +95,9 @@ Plan = Annotated[
     bool,
     typer.Option("--plan", help="Say what it would do, what it would cost, and what would refuse it; write nothing."),
 ]
-LogJson = Annotated[
-    str | None,
-    typer.Option(
-        "--log-json",
-        envvar="CORPUS_LOG_JSON",
-        metavar="FILE",
-        help="Add a line of JSON for each step and Spark stage to this file; - for stderr, with nothing drawn there.",
-    ),
-]
-Metrics = Annotated[
-    Path | None,
-    typer.Option(
-        "--metrics",
-        envvar="CORPUS_METRICS",
-        metavar="FILE",
-        help="Write figures for Prometheus to this file, as node_exporter's textfile collector reads it.",
-    ),
-]
-OpenLineage = Annotated[
-    str | None,
-    typer.Option(
-        "--openlineage",
-        envvar="OPENLINEAGE_URL",
-        metavar="URL",
-        help="Send OpenLineage events while it runs: https://…, http://… or file:///….",
-    ),
-]
+LogJson = Annotated[str | None, told("log_json", "FILE")]
+Metrics = Annotated[Path | None, told("metrics", "FILE")]
+OpenLineage = Annotated[str | None, told("openlineage", "URL")]
 Run = Annotated[str, typer.Option(help="The training run, by a name of its own.")]
 UsedFor = Annotated[str, typer.Option("--purpose", help="What it is for.")]
 ApprovedBy = Annotated[str, typer.Option(help="Who allowed it.")]

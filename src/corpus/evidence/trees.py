@@ -20,6 +20,7 @@ from corpus.dataset_key import keyed_by
 from corpus.errors import DatasetError
 from corpus.evidence.buckets import CHUNK_BITS, as_bucket
 from corpus.evidence.store import trees_path, write_document
+from corpus.staging import shuffle_partitions
 from corpus.tables import write_as_placed
 from corpus_verify.ids import TREES, depth_for
 from corpus_verify.merkle import root_of
@@ -113,7 +114,7 @@ def _member(name: str, doc_id: Column, row_hash: Column) -> Column:
 
 def _leaves(kind: str, members: DataFrame, size: int, secret: Broadcast[bytes]) -> DataFrame:
     spark, depth = members.sparkSession, depth_for(size)
-    part_bits = min(int(str(spark.conf.get("spark.sql.shuffle.partitions"))).bit_length() - 1, depth)
+    part_bits = min(shuffle_partitions(spark).bit_length() - 1, depth)
     empty = spark.range(1 << depth).select(F.col("id").alias("index"), F.lit(None).cast(_MEMBER).alias("member"))
     placed = members.select(bucket_index(kind, F.col("member.id"), depth).alias("index"), "member")
     return (

@@ -27,11 +27,20 @@ from corpus.progress import Hears, heard_by, tell
 # ruff: noqa: PLC0415 (who tells whom is loaded where it is asked for)
 
 OPTIONS = {
-    "log_json": ("CORPUS_LOG_JSON", "add a line of JSON for every step and Spark stage to this file; - for stderr"),
-    "metrics": ("CORPUS_METRICS", "write figures for Prometheus to this file, as node_exporter's collector reads it"),
-    "openlineage": ("OPENLINEAGE_URL", "send OpenLineage events while it runs: https://…, http://… or file:///…"),
+    "log_json": (
+        "CORPUS_LOG_JSON",
+        "Add a line of JSON for each step and Spark stage to this file; - for stderr, with nothing drawn there.",
+    ),
+    "metrics": (
+        "CORPUS_METRICS",
+        "Write figures for Prometheus to this file, as node_exporter's textfile collector reads it.",
+    ),
+    "openlineage": (
+        "OPENLINEAGE_URL",
+        "Send OpenLineage events while it runs: https://…, http://… or file:///….",
+    ),
 }
-"""Who may be told: an option each, the environment variable that stands for it, and what it says of itself."""
+"""Who may be told, on the command line as in jobs: the variable that stands for each option, and what it says."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ def add_options(parser: ArgumentParser, *, lineage: bool = False) -> None:
     for name, (variable, says) in OPTIONS.items():
         if name != "openlineage" or lineage:
             option = f"--{name.replace('_', '-')}"
-            parser.add_argument(option, default=environ.get(variable), help=f"{says} (or {variable})")
+            parser.add_argument(option, default=environ.get(variable), help=f"{says} (Or {variable}.)")
 
 
 def taken(given: MutableMapping[str, Any]) -> Told:
