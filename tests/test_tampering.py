@@ -166,10 +166,10 @@ Forge = Callable[[dict[str, Any]], object]
 FORGERIES: dict[str, tuple[str, Forge]] = {
     "a wrong neighbour": ("stranger", lambda proof: proof["tokens"][0].update(leaf="0" * 128)),
     "neighbours that are none": ("stranger", lambda proof: proof["tokens"].pop()),
-    "a wrong count": ("p5", lambda proof: proof["bucket"].update(count="3")),
+    "a wrong count": ("p5", lambda proof: proof["bucket"].update(count=str(int(proof["bucket"]["count"]) + 1))),
     "a wrong path": ("p5", lambda proof: proof["path"].__setitem__(0, "0" * 64)),
     "a wrong path of a token": ("p5", lambda proof: proof["tokens"][0]["path"].__setitem__(0, "0" * 64)),
-    "a wrong index": ("p5", lambda proof: proof["tokens"][0].update(index="0")),
+    "a wrong index": ("p5", lambda proof: proof["tokens"][0].update(index=str(int(proof["tokens"][0]["index"]) ^ 1))),
     "a wrong bucket": ("p5", lambda proof: proof["bucket"].update(index=str(int(proof["bucket"]["index"]) ^ 1))),
     "a wrong bucket key": ("p5", lambda proof: proof["bucket"].update(key="0" * 64)),
     "a wrong place in the log": ("p5", lambda proof: proof["log"].update(index="0")),
@@ -187,6 +187,7 @@ def test_a_forged_proof_is_refused(made: World, name: str) -> None:
     check(content, made.public)
     proof = json.loads(content)
     forge(proof)
+    assert canonical(proof) != content
     with pytest.raises(Refused):
         check(canonical(proof), made.public)
     FOUND[f"proof: {name}"] = True
