@@ -23,6 +23,7 @@ from pyspark.sql import DataFrameWriter, SparkSession
 from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 
 from corpus.build import build
+from corpus.operations.stages import as_row, instant, stored
 from corpus.session import open_session
 from worlds import ROOT, WORK, crowded, request_of, source_of
 
@@ -141,32 +142,29 @@ def _busy(some: list[dict[str, Any]]) -> float:
 
 def stages(spark: SparkSession, after: int) -> list[dict[str, Any]]:
     """The stages that ran, one row each."""
-    gateway: Any = spark.sparkContext._gateway  # noqa: SLF001
-    store = spark.sparkContext._jsc.sc().statusStore()  # noqa: SLF001 (there is no public way)
-    nothing = gateway.new_array(gateway.jvm.double, 0)
-    listed = store.stageList(None, False, False, nothing, None)
-    rows = (_stage(one) for one in _listed(listed) if one.submissionTime().isDefined() and one.stageId() > after)
+    listed, _ = stored(spark.sparkContext)
+    rows = (_stage(one) for one in listed if one.get("submissionTime") and one["stageId"] > after)
     return sorted(rows, key=lambda row: row["stage"])
 
 
-def _stage(one: JavaObject) -> dict[str, Any]:
-    began, ended = one.submissionTime().get().getTime(), one.completionTime()
+def _stage(one: dict[str, Any]) -> dict[str, Any]:
+    figures = as_row(one)
     return {
-        "stage": one.stageId(),
-        "asked by": one.description().get() if one.description().isDefined() else one.name(),
-        "began": began / 1000,
-        "seconds": (ended.get().getTime() - began) / 1000 if ended.isDefined() else 0.0,
-        "tasks": one.numTasks(),
-        "task_s": one.executorRunTime() / 1e3,
-        "cpu_s": one.executorCpuTime() / 1e9,
-        "gc_s": one.jvmGcTime() / 1e3,
-        "in_mb": one.inputBytes() / 1e6,
-        "in_rows": one.inputRecords(),
-        "out_mb": one.outputBytes() / 1e6,
-        "out_rows": one.outputRecords(),
-        "shuffled_mb": one.shuffleWriteBytes() / 1e6,
-        "shuffled_rows": one.shuffleWriteRecords(),
-        "spilled_mb": (one.memoryBytesSpilled() + one.diskBytesSpilled()) / 1e6,
+        "stage": figures["stage"],
+        "asked by": one.get("description") or figures["name"],
+        "began": instant(one["submissionTime"]).timestamp(),
+        "seconds": figures["seconds"] or 0.0,
+        "tasks": figures["tasks"],
+        "task_s": figures["executor_seconds"],
+        "cpu_s": figures["executor_cpu_seconds"],
+        "gc_s": one["jvmGcTime"] / 1e3,
+        "in_mb": figures["input_bytes"] / 1e6,
+        "in_rows": figures["input_rows"],
+        "out_mb": figures["output_bytes"] / 1e6,
+        "out_rows": figures["output_rows"],
+        "shuffled_mb": figures["shuffle_write_bytes"] / 1e6,
+        "shuffled_rows": one["shuffleWriteRecords"],
+        "spilled_mb": (one["memoryBytesSpilled"] + figures["spill_bytes"]) / 1e6,
     }
 
 

@@ -48,7 +48,7 @@ def ended_stages(seen: set[tuple[int, int]]) -> list[tuple[int | None, Row]]:
     context = _context()
     if context is None:
         return []
-    stages, jobs = _stored(context)
+    stages, jobs = stored(context)
     steps = {stage: _innermost(job["jobTags"]) for job in jobs for stage in job["stageIds"]}
     ended = [s for s in stages if s["status"] in {"COMPLETE", "FAILED"} and (s["stageId"], s["attemptId"]) not in seen]
     return [(steps.get(s["stageId"]), as_row(s)) for s in sorted(ended, key=lambda s: (s["stageId"], s["attemptId"]))]
@@ -74,7 +74,7 @@ def _context() -> Any:
     return pyspark.SparkContext._active_spark_context if pyspark else None  # noqa: SLF001 (has no public name)
 
 
-def _stored(context: Any) -> tuple[list[Row], list[Row]]:
+def stored(context: Any) -> tuple[list[Row], list[Row]]:
     """All stages and jobs that Spark remembers (spark.ui.retainedStages), asked for in two calls, the web page off."""
     jvm, own = context._jvm, context._jsc.sc()  # noqa: SLF001
     own.listenerBus().waitUntilEmpty(WAIT_MS)
@@ -90,8 +90,9 @@ def _innermost(tags: list[str]) -> int | None:
 
 def _seconds(stage: Row) -> float | None:
     begin, end = (stage.get(moment) for moment in ("submissionTime", "completionTime"))
-    return round((_instant(end) - _instant(begin)).total_seconds(), 3) if begin and end else None
+    return round((instant(end) - instant(begin)).total_seconds(), 3) if begin and end else None
 
 
-def _instant(text: str) -> datetime:
+def instant(text: str) -> datetime:
+    """A moment as Spark writes it, in UTC and without saying so."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%Z")
